@@ -1,0 +1,87 @@
+"""Settings to estimator: the only place where a candidate's YAML block becomes an object."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+from pydantic import Field, model_validator
+
+from mnist_kedro.parameters import Parameters, unknown_name
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from sklearn.base import BaseEstimator
+
+    from mnist_kedro.classifiers.classifier import Classifier
+
+
+class Candidate(Parameters):
+    """One block of `parameters_model_training.yml`; valid only if an estimator can be built."""
+
+    estimator: str
+    hyperparameters: dict[str, Any] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _can_be_built(self) -> Self:
+        build_classifier(self, seed=0)
+        return self
+
+
+def build_classifier(candidate: Candidate, seed: int) -> Classifier:
+    """Return an unfitted classifier for raw images `uint8 (n, 28, 28)`.
+
+    An estimator that takes no images (all of scikit-learn's) gets them flattened and scaled by a
+    first step of its own, so that training and prediction cannot drift apart.
+
+    Args:
+        candidate: Import path of a scikit-learn classifier, and its hyperparameters.
+        seed: Given to the estimator as `random_state`, unless the hyperparameters have one.
+
+    Raises:
+        ValueError: There is no such classifier, or a hyperparameter is unknown or impossible.
+    """
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import FunctionTransformer
+    from sklearn.utils import get_tags
+
+    estimator: Any = _import_classifier(candidate.estimator)()
+    known = estimator.get_params()
+    for name in candidate.hyperparameters:
+        if name not in known:
+            raise ValueError(
+                f"{candidate.estimator}: {unknown_name('hyperparameter', name, known)}"
+            )
+    if "random_state" in known:
+        estimator.set_params(random_state=seed)
+    estimator.set_params(**candidate.hyperparameters)
+    estimator._validate_params()
+    if get_tags(estimator).input_tags.three_d_array:
+        classifier: Classifier = estimator
+        return classifier
+    pipeline: Classifier = make_pipeline(FunctionTransformer(flatten_and_scale), estimator)
+    return pipeline
+
+
+def flatten_and_scale(images: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Bring images `uint8 (n, height, width)` to features `float32 (n, height * width)`, 0-1."""
+    return images.reshape(len(images), -1).astype(np.float32) / np.float32(255)
+
+
+def _import_classifier(path: str) -> type[BaseEstimator]:
+    from sklearn.base import BaseEstimator, ClassifierMixin
+
+    module_name, _, class_name = path.rpartition(".")
+    try:
+        found = getattr(importlib.import_module(module_name), class_name)
+    except (ImportError, AttributeError, ValueError):
+        found = None
+    mandatory_classes = (BaseEstimator, ClassifierMixin)
+    if not (inspect.isclass(found) and all(issubclass(found, c) for c in mandatory_classes)):
+        raise ValueError(
+            f"unknown estimator '{path}': expected the import path of a scikit-learn classifier, "
+            f"such as sklearn.linear_model.LogisticRegression"
+        )
+    return found

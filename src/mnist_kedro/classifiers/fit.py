@@ -1,0 +1,43 @@
+"""Settings and data to a fitted classifier and the history of its training."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from mnist_kedro.classifiers.build import Candidate, build_classifier
+from mnist_kedro.lazy import pd
+
+if TYPE_CHECKING:
+    from mnist_kedro.classifiers.classifier import Classifier, Labelled
+
+HISTORY_COLUMNS = ["epoch", "seconds", "loss", "train_accuracy", "validation_accuracy"]
+
+
+def fit_classifier(
+    candidate: Candidate, seed: int, train: Labelled, validation: Labelled | None = None
+) -> tuple[Classifier, pd.DataFrame]:
+    """Fit one classifier.
+
+    Args:
+        candidate: Its settings.
+        seed: Of everything random in it.
+        train: Images `uint8 (n, 28, 28)` and labels `uint8 (n,)`.
+        validation: The same; only looked at after each epoch, by classifiers that have epochs.
+
+    Returns:
+        The classifier, and a table with a row per epoch (one row for a classifier without): `epoch`
+        from 1, `seconds` since the start, `loss`, `train_accuracy`, `validation_accuracy`.
+    """
+    from sklearn.utils.validation import has_fit_parameter
+
+    classifier = build_classifier(candidate, seed)
+    options: dict[str, Any] = {}
+    if validation is not None and has_fit_parameter(classifier, "validation_data"):
+        options["validation_data"] = validation
+    start = time.perf_counter()
+    classifier.fit(*train, **options)
+    seconds = time.perf_counter() - start
+    history = getattr(classifier, "history_", [{"epoch": 1}])
+    history[-1]["seconds"] = seconds
+    return classifier, pd.DataFrame(history, columns=HISTORY_COLUMNS)

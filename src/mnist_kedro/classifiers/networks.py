@@ -1,0 +1,96 @@
+"""The architectures. To add one: write its options and its function, and name both in `NETWORKS`.
+
+A network takes `float (n, *input_shape)` and returns logits `float (n, n_classes)`.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from pydantic import Field, PositiveInt
+from torch import nn
+
+from mnist_kedro.parameters import Parameters, unknown_name
+
+
+class MlpOptions(Parameters):
+    """Of a multi-layer perceptron: units of each hidden layer, and the share of them dropped."""
+
+    hidden_units: tuple[PositiveInt, ...] = (64,)
+    dropout: float = Field(0.0, ge=0, lt=1)
+
+
+class CnnOptions(Parameters):
+    """Of a convolutional network: channels of each convolution, then its head's units."""
+
+    channels: tuple[PositiveInt, ...] = Field((16, 32), min_length=1, max_length=4)
+    hidden_units: tuple[PositiveInt, ...] = (128,)
+    dropout: float = Field(0.0, ge=0, lt=1)
+
+
+def mlp(input_shape: tuple[int, ...], n_classes: int, options: MlpOptions) -> nn.Sequential:
+    """Build a multi-layer perceptron; one entry of `hidden_units` makes three layers in all."""
+    layers: list[nn.Module] = [nn.Flatten()]  # (n, *input_shape) -> (n, units)
+    units = math.prod(input_shape)
+    for width in options.hidden_units:
+        layers += [nn.Linear(units, width), nn.ReLU(), nn.Dropout(options.dropout)]  # (n, width)
+        units = width
+    return nn.Sequential(*layers, nn.Linear(units, n_classes))  # -> (n, n_classes)
+
+
+def cnn(input_shape: tuple[int, ...], n_classes: int, options: CnnOptions) -> nn.Sequential:
+    """Build a LeNet: per channel entry a 5x5 convolution and 2x2 pooling, then an `mlp`.
+
+    LeCun et al., 1998, "Gradient-based learning applied to document recognition", with ReLU and
+    maximum pooling in place of its sigmoids and averages. The shapes are those of the defaults.
+
+    Raises:
+        ValueError: The input is not images, or too small for that much pooling.
+    """
+    if len(input_shape) != 2 or min(input_shape) < 2 ** len(options.channels):  # noqa: PLR2004
+        raise ValueError(
+            f"expected images (n, height, width) of at least {2 ** len(options.channels)} pixels a "
+            f"side for the network 'cnn', found {('n', *input_shape)}"
+        )
+    height, width = input_shape
+    layers: list[nn.Module] = [nn.Unflatten(1, (1, height))]  # (n, 28, 28) -> (n, 1, 28, 28)
+    inputs = 1
+    for outputs in options.channels:
+        layers += [nn.Conv2d(inputs, outputs, 5, padding=2)]  # -> (n, 16, 28, 28)
+        # Pooled first: the same result, and ReLU has a quarter of the numbers to look at.
+        layers += [nn.MaxPool2d(2), nn.ReLU()]  # -> (n, 16, 14, 14), then (n, 32, 7, 7)
+        inputs, height, width = outputs, height // 2, width // 2
+    head = MlpOptions(hidden_units=options.hidden_units, dropout=options.dropout)
+    return nn.Sequential(*layers, *mlp((inputs, height, width), n_classes, head))  # -> (n, 10)
+
+
+NETWORKS: dict[str, tuple[type[Parameters], Any]] = {
+    "mlp": (MlpOptions, mlp),
+    "cnn": (CnnOptions, cnn),
+}
+
+
+def check_options(network: str, options: dict[str, Any]) -> Parameters:
+    """Return the options of this network, typed.
+
+    Raises:
+        ValueError: The name or an option is unknown, or an option is impossible.
+    """
+    if network not in NETWORKS:
+        raise ValueError(unknown_name("network", network, NETWORKS))
+    return NETWORKS[network][0].model_validate(options)
+
+
+def build_network(
+    network: str, options: dict[str, Any], input_shape: tuple[int, ...], n_classes: int
+) -> nn.Sequential:
+    """Build the network of this name, with random weights.
+
+    Raises:
+        ValueError: As `check_options`, or the input does not suit the network.
+    """
+    built: nn.Sequential = NETWORKS[network][1](
+        input_shape, n_classes, check_options(network, options)
+    )
+    return built

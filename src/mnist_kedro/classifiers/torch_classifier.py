@@ -1,0 +1,253 @@
+"""The one PyTorch estimator: any network of `networks.py`, trained as a scikit-learn classifier."""
+
+from __future__ import annotations
+
+import math
+import time
+from numbers import Integral, Real
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+import numpy as np
+import torch
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import Interval
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_is_fitted, validate_data
+from tqdm.auto import tqdm
+
+from mnist_kedro.classifiers.networks import build_network, check_options
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+    from sklearn.utils import Tags
+
+PREDICTION_BATCH = 1024  # items at once: bounds memory, costs no time
+
+
+class TorchClassifier(ClassifierMixin, BaseEstimator):
+    """A neural network behind `fit` and `predict`.
+
+    Items are `(n, height, width)` or `(n, features)`. `uint8` stays `uint8` in memory and is scaled
+    to 0-1 batch by batch; anything else is taken as `float32`, as it is. There is no `DataLoader`:
+    for data in memory it costs many times the training itself.
+    Optimised with AdamW (Loshchilov and Hutter, 2019) on a one-cycle schedule (Smith, 2018).
+    The same `random_state` and number of threads give the same weights on a CPU, to the bit.
+
+    Args:
+        network: Name in `networks.NETWORKS`.
+        network_options: Options of that network.
+        epochs: Passes over the training data.
+        batch_size: Items per step.
+        learning_rate: Highest one of the cycle.
+        weight_decay: Of AdamW.
+        device: `auto` (CUDA where there is one, else the CPU) or a name that PyTorch knows.
+        progress: Show a bar with the epochs when standard error is a terminal.
+        random_state: Seed of the weights, the order of the items and dropout.
+
+    Attributes:
+        classes_: `(n_classes,)`, the labels, sorted.
+        history_: Per epoch a mapping: `epoch`, `seconds` since the start, `loss` (mean
+            cross-entropy) and `train_accuracy` (both measured while training) and, if `fit` was
+            given validation data, `validation_accuracy`.
+        n_parameters_: Weights and biases of the network.
+    """
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "network": [str],
+        "network_options": [dict, None],
+        "epochs": [Interval(Integral, 1, None, closed="left")],
+        "batch_size": [Interval(Integral, 1, None, closed="left")],
+        "learning_rate": [Interval(Real, 0, None, closed="neither")],
+        "weight_decay": [Interval(Real, 0, None, closed="left")],
+        "device": [str],
+        "progress": ["boolean"],
+        "random_state": ["random_state"],
+    }
+
+    def __init__(
+        self,
+        *,
+        network: str = "mlp",
+        network_options: dict[str, Any] | None = None,
+        epochs: int = 10,
+        batch_size: int = 128,
+        learning_rate: float = 0.01,
+        weight_decay: float = 0.01,
+        device: str = "auto",
+        progress: bool = True,
+        random_state: int | np.random.RandomState | None = None,
+    ) -> None:
+        self.network = network
+        self.network_options = network_options
+        self.epochs = epochs
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.weight_decay = weight_decay
+        self.device = device
+        self.progress = progress
+        self.random_state = random_state
+
+    def fit(
+        self,
+        X: ArrayLike,  # noqa: N803 (scikit-learn's name)
+        y: ArrayLike,
+        validation_data: tuple[ArrayLike, ArrayLike] | None = None,
+    ) -> Self:
+        """Train the network anew.
+
+        Args:
+            X: Items, `(n, height, width)` or `(n, features)`.
+            y: Labels `(n,)`.
+            validation_data: Items and labels that are only looked at: their accuracy goes into
+                `history_` after each epoch and changes nothing else.
+
+        Raises:
+            ValueError: A hyperparameter, `X` or `y` is not what it should be.
+            FloatingPointError: The loss is no longer a number.
+        """
+        self._validate_params()
+        items, labels = validate_data(self, X, y, **_how_to_read(X))
+        check_classification_targets(labels)
+        self.classes_, targets = np.unique(labels, return_inverse=True)
+        self.input_shape_, self.input_dtype_ = items.shape[1:], items.dtype
+        seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
+        device = self._find_device()
+        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+            torch.manual_seed(seed)
+            self._build_network(device)
+            self._train(
+                torch.from_numpy(items).to(device),
+                torch.from_numpy(targets.astype(np.int64)).to(device),
+                validation_data,
+            )
+        return self
+
+    def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:  # noqa: N803
+        """Return the probability of each class, `(n, n_classes)`, in the order of `classes_`."""
+        check_is_fitted(self)
+        items = validate_data(self, X, reset=False, **_how_to_read(X))
+        if items.shape[1:] != self.input_shape_ or items.dtype != self.input_dtype_:
+            raise ValueError(
+                f"expected items as in fit, {self.input_dtype_} of shape "
+                f"{('n', *self.input_shape_)}, found {items.dtype} of shape {items.shape}"
+            )
+        self.network_.eval()
+        device = next(self.network_.parameters()).device
+        with torch.inference_mode():
+            batches = torch.from_numpy(items).split(PREDICTION_BATCH)
+            logits = torch.cat([self.network_(_to_float(batch.to(device))) for batch in batches])
+            probabilities: NDArray[np.float64] = logits.double().softmax(dim=1).cpu().numpy()
+        return probabilities
+
+    def predict(self, X: ArrayLike) -> NDArray[Any]:  # noqa: N803
+        """Return the most probable label of each item, `(n,)`."""
+        most_probable = self.predict_proba(X).argmax(axis=1)
+        labels: NDArray[Any] = self.classes_[most_probable]
+        return labels
+
+    def _train(
+        self,
+        items: torch.Tensor,
+        targets: torch.Tensor,
+        validation_data: tuple[ArrayLike, ArrayLike] | None,
+    ) -> None:
+        optimizer = torch.optim.AdamW(
+            self.network_.parameters(), weight_decay=self.weight_decay, fused=True
+        )
+        schedule = torch.optim.lr_scheduler.OneCycleLR(
+            optimizer,
+            max_lr=self.learning_rate,
+            total_steps=self.epochs * math.ceil(len(items) / self.batch_size),
+        )
+        start = time.perf_counter()
+        self.history_: list[dict[str, float]] = []
+        epochs = range(1, self.epochs + 1)
+        for epoch in (bar := tqdm(epochs, disable=None if self.progress else True, leave=False)):
+            self.network_.train()
+            loss, accuracy = self._train_epoch(items, targets, optimizer, schedule)
+            if not math.isfinite(loss):
+                raise FloatingPointError(
+                    f"the loss is {loss} after epoch {epoch}: lower 'learning_rate', which is "
+                    f"{self.learning_rate}"
+                )
+            row = {"epoch": epoch, "seconds": time.perf_counter() - start}
+            row |= {"loss": loss, "train_accuracy": accuracy}
+            if validation_data is not None:
+                row["validation_accuracy"] = self.score(*validation_data)
+            self.history_.append(row)
+            bar.set_postfix(loss=f"{loss:.3f}", train_accuracy=f"{accuracy:.2%}")
+
+    def _train_epoch(
+        self,
+        items: torch.Tensor,
+        targets: torch.Tensor,
+        optimizer: torch.optim.Optimizer,
+        schedule: torch.optim.lr_scheduler.LRScheduler,
+    ) -> tuple[float, float]:
+        """Take one pass over the data; return the mean loss and the accuracy met on the way."""
+        loss_sum = torch.zeros((), device=items.device)
+        correct = torch.zeros((), device=items.device)
+        for batch in torch.randperm(len(items)).to(items.device).split(self.batch_size):
+            expected = targets[batch]
+            logits = self.network_(_to_float(items[batch]))
+            loss = torch.nn.functional.cross_entropy(logits, expected)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            schedule.step()
+            loss_sum += loss.detach() * len(batch)
+            correct += (logits.argmax(dim=1) == expected).sum()
+        return loss_sum.item() / len(items), correct.item() / len(items)
+
+    def _build_network(self, device: torch.device) -> None:
+        options = self.network_options or {}
+        network = build_network(self.network, options, self.input_shape_, len(self.classes_))
+        self.network_ = network.to(device)
+        self.n_parameters_ = sum(weights.numel() for weights in network.parameters())
+
+    def _find_device(self) -> torch.device:
+        found = torch.cuda.is_available()
+        name = self.device if self.device != "auto" else ("cuda" if found else "cpu")
+        try:
+            device = torch.device(name)
+        except RuntimeError:
+            raise ValueError(f"expected 'device' to be auto, cpu or cuda, found {name!r}") from None
+        if device.type == "cuda" and not found:
+            raise ValueError(f"expected a CUDA device for 'device: {name}', found none: use auto")
+        return device
+
+    def _validate_params(self) -> None:
+        super()._validate_params()
+        check_options(self.network, self.network_options or {})
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.three_d_array = True
+        return tags
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Put the weights into the pickle as NumPy arrays, which any device can load."""
+        state = dict(super().__getstate__())
+        if network := state.pop("network_", None):
+            state["weights_"] = {name: w.cpu().numpy() for name, w in network.state_dict().items()}
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        weights = (state := dict(state)).pop("weights_", None)
+        super().__setstate__(state)
+        if weights is not None:
+            self._build_network(self._find_device())
+            self.network_.load_state_dict({k: torch.from_numpy(w) for k, w in weights.items()})
+
+
+def _how_to_read(items: ArrayLike) -> dict[str, Any]:
+    """Return how `validate_data` is to read the items: keep `uint8`, make all else `float32`."""
+    dtype = np.uint8 if getattr(items, "dtype", None) == np.uint8 else np.float32
+    # PyTorch wants memory that it could write to; a memory map is copied for that.
+    return {"dtype": dtype, "allow_nd": True, "order": "C", "force_writeable": True}
+
+
+def _to_float(items: torch.Tensor) -> torch.Tensor:
+    """Bring a batch to `float32`: `uint8` scaled to 0-1, `float32` as it is."""
+    return items if items.is_floating_point() else items.float() / np.iinfo(np.uint8).max

@@ -1,0 +1,53 @@
+"""The project's own commands: `kedro run`, with one sentence instead of a traceback."""
+
+from __future__ import annotations
+
+import copy
+import functools
+import re
+from typing import IO, TYPE_CHECKING, Any, cast
+
+import click
+from kedro.framework.cli.project import run as kedro_run
+from kedro.framework.cli.utils import KedroCliError
+from kedro.io import DatasetError
+from kedro.validation.exceptions import ParameterValidationError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class RunError(KedroCliError):
+    """A run cannot go on, for a reason that its user can mend."""
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        """Print the sentence; with `kedro --verbose` the traceback, as Kedro does."""
+        if self.VERBOSE_ERROR:
+            super().show(file)
+        else:
+            click.secho(f"Error: {self.message}", fg="red", err=True)
+
+
+def one_sentence(callback: Callable[..., Any]) -> Callable[..., Any]:
+    """Make a command's foreseeable errors end in one sentence; bugs keep their traceback."""
+
+    @functools.wraps(callback)
+    def wrapped(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
+        try:
+            return callback(*args, **kwargs)
+        except DatasetError as error:  # Kedro's own sentence names the dataset, its cause says why
+            raise RunError(str(error.__cause__ or error)) from error
+        except (ValueError, OSError, ArithmeticError, ParameterValidationError) as error:
+            raise RunError(re.sub(r"Failed to instantiate .*?: ", "", str(error))) from error
+
+    return wrapped
+
+
+@click.group(name="mnist_kedro")
+def cli() -> None:
+    """Commands of mnist_kedro."""
+
+
+run = copy.copy(kedro_run)
+run.callback = one_sentence(cast("Callable[..., Any]", kedro_run.callback))
+cli.add_command(run)

@@ -1,0 +1,125 @@
+"""IDX, the file format of MNIST: bytes to array and back.
+
+A file is two zero bytes, a byte for the type (0x08: unsigned byte, the only one MNIST uses), a byte
+for the number of dimensions, one big-endian 32-bit size per dimension, then the data in C order.
+Described by its authors at http://yann.lecun.com/exdb/mnist/ and in many copies of that page.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import math
+import struct
+import zlib
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+UNSIGNED_BYTE = 0x08
+GZIP_MAGIC = b"\x1f\x8b"
+# Deflate cannot shrink data by more than this, so a header that claims more lies.
+MAX_GZIP_RATIO = 1032
+# What a compressed file may unpack to in memory; a raw file is mapped and has no limit.
+MAX_UNPACKED_BYTES = 2**30
+
+
+class IdxFormatError(ValueError):
+    """A file is not the IDX file that it should be; says file, expected and found."""
+
+
+def read_idx(path: Path, item_shape: Sequence[int] = ()) -> NDArray[np.uint8]:
+    """Read an IDX file of unsigned bytes, raw or gzip-compressed (told by content, not by name).
+
+    Args:
+        path: The file.
+        item_shape: Shape of one item: `(28, 28)` for images, `()` for labels.
+
+    Returns:
+        `uint8` array of shape `(n, *item_shape)`, `n >= 1`, read-only. A raw file is memory-mapped.
+
+    Raises:
+        IdxFormatError: The file is anything else, however it is broken.
+        OSError: The file cannot be opened or read.
+    """
+    path = Path(path)
+    item_shape = tuple(item_shape)
+    with path.open("rb") as file:
+        if file.read(len(GZIP_MAGIC)) == GZIP_MAGIC:
+            return _read_gzip(path, item_shape)
+        file.seek(0)
+        shape = _read_header(file, path, item_shape)
+        offset = file.tell()
+    expected, found = math.prod(shape), path.stat().st_size - offset
+    if found != expected:
+        raise IdxFormatError(_wrong_length(path, shape, found))
+    return np.asarray(np.memmap(path, dtype=np.uint8, mode="r", offset=offset, shape=shape))
+
+
+def idx_header(shape: Sequence[int]) -> bytes:
+    """Return the header of an IDX file that holds unsigned bytes of this shape."""
+    return struct.pack(f">HBB{len(shape)}I", 0, UNSIGNED_BYTE, len(shape), *shape)
+
+
+def idx_sha256(array: NDArray[np.uint8]) -> str:
+    """Return the sha256 that `sha256sum` prints for this array's raw IDX file, in hex."""
+    digest = hashlib.sha256(idx_header(array.shape))
+    digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()
+
+
+def _read_gzip(path: Path, item_shape: tuple[int, ...]) -> NDArray[np.uint8]:
+    limit = min(MAX_UNPACKED_BYTES, MAX_GZIP_RATIO * path.stat().st_size)
+    try:
+        with gzip.open(path, "rb") as file:
+            shape = _read_header(file, path, item_shape)
+            expected = math.prod(shape)
+            if expected > limit:
+                raise IdxFormatError(
+                    f"{path}: expected at most {limit:,} bytes from a file of this size, found a "
+                    f"header that claims {shape}; unpack the file first if it is meant to be large"
+                )
+            # One byte more than expected shows trailing bytes without unpacking all of them.
+            data = file.read(expected + 1)
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise IdxFormatError(f"{path}: expected a whole gzip file, found: {error}") from error
+    if len(data) != expected:
+        raise IdxFormatError(_wrong_length(path, shape, len(data)))
+    return np.frombuffer(data, dtype=np.uint8).reshape(shape)
+
+
+def _read_header(
+    file: IO[bytes] | gzip.GzipFile, path: Path, item_shape: tuple[int, ...]
+) -> tuple[int, ...]:
+    """Return the shape that the header declares, checked; leave `file` at the first item."""
+    dimensions = 1 + len(item_shape)
+    magic = file.read(4)
+    expected = struct.pack(">HBB", 0, UNSIGNED_BYTE, dimensions)
+    if magic != expected:
+        raise IdxFormatError(
+            f"{path}: expected the IDX magic number {expected.hex(' ')} "
+            f"({dimensions} dimensions of unsigned bytes), found "
+            f"{magic.hex(' ') or 'an empty file'} ({magic!r})"
+        )
+    sizes = file.read(4 * dimensions)
+    if len(sizes) != 4 * dimensions:
+        raise IdxFormatError(
+            f"{path}: expected {4 * dimensions} bytes of sizes in the header, found {len(sizes)}"
+        )
+    shape = struct.unpack(f">{dimensions}I", sizes)
+    if shape[1:] != item_shape or shape[0] == 0:
+        wanted = ", ".join(["at least 1", *map(str, item_shape)])
+        raise IdxFormatError(f"{path}: expected the dimensions ({wanted}), found {shape}")
+    return shape
+
+
+def _wrong_length(path: Path, shape: tuple[int, ...], found: int) -> str:
+    expected = math.prod(shape)
+    kind = f"{found:,}" if found < expected else "more: trailing bytes"
+    return f"{path}: expected {expected:,} bytes of data for the dimensions {shape}, found {kind}"

@@ -1,0 +1,18 @@
+"""Names for type hints whose packages are imported when first used, not when the CLI starts.
+
+Kedro reads the hints of the nodes when a run starts, so the names must be there at run time; an
+import under `TYPE_CHECKING` would not do, and a plain one costs every `kedro` command a second.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+else:
+    import lazy_loader
+
+    pd = lazy_loader.load("pandas")
+    Figure = Any
+
+__all__ = ["Figure", "pd"]

@@ -1,0 +1,156 @@
+"""Labels and probabilities to named scores, and a classifier to predictions.
+
+Metric names are the same in the leaderboard, in plots and in MLflow. Accuracies are fractions, 0-1.
+"""
+
+from __future__ import annotations
+
+import pickle
+import time
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mnist_kedro.lazy import pd
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from mnist_kedro.classifiers.classifier import Classifier
+
+CONFIDENCE = 0.95
+TIMED_SINGLE_PREDICTIONS = 30
+
+
+def predict_labels(
+    classifier: Classifier, images: NDArray[np.uint8]
+) -> tuple[NDArray[np.uint8], NDArray[np.float64] | None]:
+    """Return labels `(n,)` and probabilities `(n, n_classes)`, `None` where there are none."""
+    if not hasattr(classifier, "predict_proba"):
+        return classifier.predict(images), None
+    probabilities = classifier.predict_proba(images)
+    return classifier.classes_[probabilities.argmax(axis=1)], probabilities
+
+
+def score_predictions(
+    labels: NDArray[np.uint8],
+    predictions: NDArray[np.uint8],
+    probabilities: NDArray[np.float64] | None,
+    split: str,
+) -> dict[str, Any]:
+    """Score predictions against the truth.
+
+    Args:
+        labels: True labels `(n,)`.
+        predictions: Predicted labels `(n,)`.
+        probabilities: `(n, n_classes)`, or `None`: then there is no `log_loss`.
+        split: Named in the metrics: `<split>_accuracy`, with the ends of its 95 % interval in
+            `<split>_accuracy_low` and `_high`.
+
+    Returns:
+        The accuracy and its interval, `macro_f1`, `log_loss` and `recall`, a mapping per class.
+    """
+    from sklearn.metrics import f1_score, log_loss, recall_score
+
+    classes = np.unique(labels)
+    recall = recall_score(labels, predictions, labels=classes, average=None)
+    correct = int((labels == predictions).sum())
+    low, high = wilson_interval(correct, len(labels))
+    return {
+        f"{split}_accuracy": correct / len(labels),
+        f"{split}_accuracy_low": low,
+        f"{split}_accuracy_high": high,
+        "macro_f1": float(f1_score(labels, predictions, average="macro")),
+        "log_loss": None if probabilities is None else float(log_loss(labels, probabilities)),
+        "recall": {str(name): float(value) for name, value in zip(classes, recall, strict=True)},
+    }
+
+
+def score_classifier(
+    classifier: Classifier,
+    images: NDArray[np.uint8],
+    labels: NDArray[np.uint8],
+    split: str,
+) -> tuple[dict[str, Any], pd.DataFrame]:
+    """Score a fitted classifier, and measure its speed and size.
+
+    Args:
+        classifier: The classifier.
+        images: `uint8 (n, 28, 28)`.
+        labels: `uint8 (n,)`.
+        split: As in `score_predictions`.
+
+    Returns:
+        The scores of `score_predictions`, `predict_ms_per_image` (all images in one call),
+        `predict_ms_single_image` (one image a call, median), `model_bytes` (of the pickle) and
+        `parameters`; and a table with a row per image: `label`, `prediction`, `confidence`.
+    """
+    start = time.perf_counter()
+    predictions, probabilities = predict_labels(classifier, images)
+    seconds = time.perf_counter() - start
+    scores = score_predictions(labels, predictions, probabilities, split) | {
+        "predict_ms_per_image": 1000 * seconds / len(images),
+        "predict_ms_single_image": _single_prediction_ms(classifier, images),
+        "model_bytes": len(pickle.dumps(classifier)),
+        "parameters": count_parameters(classifier),
+    }
+    confidence = np.nan if probabilities is None else probabilities.max(axis=1)
+    table = {"label": labels, "prediction": predictions, "confidence": confidence}
+    return scores, pd.DataFrame(table)
+
+
+def wilson_interval(successes: int, trials: int) -> tuple[float, float]:
+    """Return the 95 % interval of a share (Wilson, 1927, doi:10.2307/2276774)."""
+    from scipy.stats import binomtest
+
+    interval = binomtest(successes, trials).proportion_ci(CONFIDENCE, method="wilson")
+    return float(interval.low), float(interval.high)
+
+
+def mcnemar_p_value(one_correct: NDArray[np.bool_], other_correct: NDArray[np.bool_]) -> float:
+    """Return how likely two classifiers differ this much by chance, on the same `n` images.
+
+    Exact test of McNemar, 1947 (doi:10.1007/BF02295996): of the images that just one of the two
+    gets right, each has half of them if they are equally good.
+    """
+    from scipy.stats import binomtest
+
+    only_one = int((one_correct & ~other_correct).sum())
+    only_other = int((other_correct & ~one_correct).sum())
+    if only_one + only_other == 0:
+        return 1.0
+    return float(binomtest(only_one, only_one + only_other, 0.5).pvalue)
+
+
+def count_parameters(classifier: Any) -> int | None:  # noqa: ANN401 (any estimator)
+    """Return how many numbers a classifier has learned.
+
+    Those of a network or a linear model are its weights and biases; those of trees are their nodes.
+    `None` for a kind of model for which there is no such count.
+    """
+    if steps := getattr(classifier, "steps", None):  # a Pipeline: its last step is the classifier
+        return count_parameters(steps[-1][1])
+    if (count := getattr(classifier, "n_parameters_", None)) is not None:
+        return int(count)
+    if hasattr(classifier, "coef_"):
+        return int(classifier.coef_.size + np.size(classifier.intercept_))
+    if hasattr(classifier, "coefs_"):
+        return sum(int(part.size) for part in (*classifier.coefs_, *classifier.intercepts_))
+    if hasattr(classifier, "tree_"):
+        return int(classifier.tree_.node_count)
+    parts = [count_parameters(part) for part in np.ravel(getattr(classifier, "estimators_", []))]
+    return sum(filter(None, parts)) or None
+
+
+def percent(fraction: float) -> str:
+    """Return a fraction as people read it: `0.9865` as `98.65 %`."""
+    return f"{100 * fraction:.2f} %"
+
+
+def _single_prediction_ms(classifier: Classifier, images: NDArray[np.uint8]) -> float:
+    times = []
+    for image in images[:TIMED_SINGLE_PREDICTIONS]:
+        start = time.perf_counter()
+        predict_labels(classifier, image[np.newaxis])
+        times.append(time.perf_counter() - start)
+    return 1000 * float(np.median(times))

@@ -1,0 +1,58 @@
+"""Table of contents: the pipelines, in the order in which they run."""
+
+from pathlib import Path
+
+import yaml
+from kedro.framework.project import settings
+from kedro.pipeline import Pipeline
+from kedro.utils import find_kedro_project
+
+from mnist_kedro.pipelines import (
+    data_ingestion,
+    data_split,
+    final_training,
+    inference,
+    model_selection,
+    model_training,
+)
+
+CANDIDATES_FILE = Path("base/parameters_model_training.yml")
+
+
+def register_pipelines() -> dict[str, Pipeline]:
+    """Return the pipelines by name; `__default__` is what `kedro run` runs."""
+    candidates = candidate_names()
+    stages = {
+        "data_ingestion": data_ingestion.create_pipeline(),
+        "data_split": data_split.create_pipeline(),
+        "model_training": model_training.create_pipeline(candidates),
+        "model_selection": model_selection.create_pipeline(candidates),
+        "final_training": final_training.create_pipeline(),
+        "inference": inference.create_pipeline(),
+    }
+    return stages | {
+        "final": stages["final_training"] + stages["inference"],
+        "__default__": sum(stages.values(), Pipeline([])),
+    }
+
+
+def candidate_names() -> list[str]:
+    """Return the candidates' names: keys of the one YAML file that lists them.
+
+    Read as plain YAML: a second OmegaConfigLoader would take over the resolver of `${globals:…}`.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: It lists no candidates.
+    """
+    project = find_kedro_project(Path.cwd()) or Path.cwd()
+    path = project / settings.CONF_SOURCE / CANDIDATES_FILE
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"expected the list of candidates in {path}, found no such file: run in the folder "
+            f"that holds {settings.CONF_SOURCE}/"
+        )
+    candidates = (yaml.safe_load(path.read_text(encoding="utf-8")) or {}).get("candidates")
+    if not candidates:
+        raise ValueError(f"expected at least one entry under 'candidates' in {path}, found none")
+    return list(candidates)

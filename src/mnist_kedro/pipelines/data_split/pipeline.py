@@ -1,0 +1,19 @@
+"""Wiring of stage 2."""
+
+from kedro.pipeline import Pipeline, node, pipeline
+
+from mnist_kedro.pipelines.data_split.nodes import split_images
+
+
+def create_pipeline() -> Pipeline:
+    """Return the pipeline from training labels to the table of splits."""
+    return pipeline(
+        [
+            node(
+                split_images,
+                inputs=["train_labels", "params:data_split"],
+                outputs="splits",
+                name="split_images",
+            )
+        ]
+    )

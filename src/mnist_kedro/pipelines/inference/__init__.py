@@ -1,0 +1,5 @@
+"""Stage 6: predict the digits of any IDX images."""
+
+from mnist_kedro.pipelines.inference.pipeline import create_pipeline
+
+__all__ = ["create_pipeline"]

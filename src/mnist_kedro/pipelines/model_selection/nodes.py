@@ -1,0 +1,155 @@
+"""Rank the candidates and choose the champion."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from pydantic import Field
+
+from mnist_kedro.lazy import pd
+from mnist_kedro.metrics import mcnemar_p_value, percent
+from mnist_kedro.parameters import Parameters
+
+COLUMNS = [
+    "candidate",
+    "champion",
+    "validation_accuracy",
+    "validation_accuracy_low",
+    "validation_accuracy_high",
+    "p_value",
+    "macro_f1",
+    "log_loss",
+    "fit_seconds",
+    "predict_ms_per_image",
+    "predict_ms_single_image",
+    "model_bytes",
+    "parameters",
+    "data",
+]
+
+
+class ModelSelectionParameters(Parameters):
+    """What counts as a difference, and what counts as cheap."""
+
+    alpha: float = Field(gt=0, lt=1)
+    cost: Literal["fit_seconds", "predict_ms_per_image", "model_bytes"]
+
+
+def rank_candidates(parameters: ModelSelectionParameters, **results: Any) -> pd.DataFrame:  # noqa: ANN401
+    """Rank the candidates by validation accuracy and mark the champion.
+
+    The champion is the cheapest of the candidates that the most accurate one does not beat
+    significantly, by McNemar's exact test on the same validation images. That is the study's own
+    reasoning (it took 64 hidden units, because more cost more and gained little), made exact.
+
+    Args:
+        parameters: `alpha`, below which a p-value is significant, and `cost`, a metric.
+        results: `<candidate>.metrics` (a mapping) and `<candidate>.validation_predictions` (a
+            table) of each candidate.
+
+    Returns:
+        A row per candidate with `COLUMNS`, the most accurate first. `p_value` is that of the test
+        against the most accurate.
+
+    Raises:
+        ValueError: The candidates were not trained and validated on the same images.
+    """
+    metrics = _by_candidate("metrics", results)
+    predictions = _by_candidate("validation_predictions", results)
+    _check_comparable(metrics, predictions)
+    board = pd.DataFrame([{"candidate": name} | scores for name, scores in metrics.items()])
+    order = {"validation_accuracy": False, parameters.cost: True, "candidate": True}
+    board = board.sort_values([*order], ascending=[*order.values()], ignore_index=True)
+    correct = {
+        name: (table["label"] == table["prediction"]).to_numpy()
+        for name, table in predictions.items()
+    }
+    best = correct[board["candidate"][0]]
+    board["p_value"] = [mcnemar_p_value(best, correct[name]) for name in board["candidate"]]
+    contenders = board[board["p_value"] >= parameters.alpha]
+    board["champion"] = board.index == contenders[parameters.cost].idxmin()
+    return board[COLUMNS]
+
+
+def choose_champion(
+    leaderboard: pd.DataFrame,
+    parameters: ModelSelectionParameters,
+    provenance: dict[str, Any],
+    **results: Any,  # noqa: ANN401
+) -> dict[str, Any]:
+    """Describe the champion of a leaderboard: who, why, with which settings, on which data.
+
+    Args:
+        leaderboard: Of `rank_candidates`.
+        parameters: The same that ranked it.
+        provenance: What this run rests on: versions of the inputs, of packages, of the code.
+        results: `<candidate>.metrics` of each candidate.
+
+    Returns:
+        `candidate`, `reason` (a sentence), the champion's `validation_accuracy` and its interval,
+        `settings`, `data` and `data_sha256`, the selection's `alpha` and `cost`, `provenance`.
+    """
+    champion = leaderboard[leaderboard["champion"]].iloc[0]
+    metrics = results[f"{champion['candidate']}.metrics"]
+    copied = [name for name in metrics if name.startswith("validation_accuracy")]
+    return {
+        "candidate": champion["candidate"],
+        "reason": explain_choice(leaderboard, parameters),
+        **{name: metrics[name] for name in (*copied, "settings", "data", "data_sha256")},
+        **parameters.model_dump(),
+        "provenance": provenance,
+    }
+
+
+def explain_choice(leaderboard: pd.DataFrame, parameters: ModelSelectionParameters) -> str:
+    """Return a sentence that says why the champion of this leaderboard is its champion."""
+    champion = leaderboard[leaderboard["champion"]].iloc[0]
+    best = leaderboard.iloc[0]
+    alpha, cost = parameters.alpha, parameters.cost
+    text = f"{champion['candidate']} ({percent(champion['validation_accuracy'])})"
+    others = leaderboard[leaderboard["candidate"] != best["candidate"]]
+    ties = others[others["p_value"] >= alpha]
+    if champion["candidate"] != best["candidate"]:
+        return (
+            f"{text} costs less than {best['candidate']} ({percent(best['validation_accuracy'])}), "
+            f"the most accurate ({cost} {champion[cost]:.4g} against {best[cost]:.4g}), which is "
+            f"not significantly better (exact McNemar, p = {champion['p_value']:.2g} >= {alpha})."
+        )
+    if ties.empty and not others.empty:
+        closest = others.iloc[0]
+        return (
+            f"{text} is significantly more accurate than every other candidate (exact McNemar, "
+            f"p < {alpha}; next {closest['candidate']} with "
+            f"{percent(closest['validation_accuracy'])}, p = {closest['p_value']:.2g})."
+        )
+    if ties.empty:
+        return f"{text} is the only candidate."
+    return (
+        f"{text} is the most accurate, and the cheapest ({cost} {champion[cost]:.4g}) of the "
+        f"{1 + len(ties)} that do not differ significantly (exact McNemar, p >= {alpha})."
+    )
+
+
+def _by_candidate(kind: str, results: Mapping[str, Any]) -> dict[str, Any]:
+    suffix = f".{kind}"
+    return {
+        key.removesuffix(suffix): value for key, value in results.items() if key.endswith(suffix)
+    }
+
+
+def _check_comparable(metrics: Mapping[str, Any], predictions: Mapping[str, pd.DataFrame]) -> None:
+    first, *others = metrics
+    for other in others:
+        if metrics[first]["data_sha256"] != metrics[other]["data_sha256"]:
+            what = "trained on different data"
+        elif not predictions[first][["index", "label"]].equals(
+            predictions[other][["index", "label"]]
+        ):
+            what = "validated on different images"
+        else:
+            continue
+        raise ValueError(
+            f"expected candidates that can be compared, found {first} and {other} {what}: run "
+            f"`kedro run --pipelines=model_training,model_selection`"
+        )

@@ -1,0 +1,45 @@
+"""Wiring of stage 3: one template, one namespace per candidate."""
+
+from collections.abc import Iterable
+
+from kedro.pipeline import Pipeline, node, pipeline
+
+from mnist_kedro.pipelines.model_training.nodes import fit_candidate, score_candidate
+
+DATA = ["train_images", "train_labels", "splits", "dataset_profile"]
+PARAMETERS = ["params:candidate", "params:model_training"]
+
+
+def create_pipeline(candidates: Iterable[str]) -> Pipeline:
+    """Return the pipeline that fits and scores each of these candidates."""
+    template = pipeline(
+        [
+            node(
+                fit_candidate,
+                inputs=[*DATA, *PARAMETERS],
+                outputs=["model", "history"],
+                name="fit_candidate",
+            ),
+            node(
+                score_candidate,
+                inputs=["model", "history", *DATA, *PARAMETERS],
+                outputs=["metrics", "validation_predictions"],
+                name="score_candidate",
+            ),
+        ]
+    )
+    return sum(
+        (
+            pipeline(
+                template,
+                namespace=candidate,
+                inputs=set(DATA),
+                parameters={
+                    "params:candidate": f"params:candidates.{candidate}",
+                    "params:model_training": "params:model_training",
+                },
+            )
+            for candidate in candidates
+        ),
+        pipeline([]),
+    )

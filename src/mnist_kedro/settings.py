@@ -1,0 +1,22 @@
+"""Kedro's settings of this project."""
+
+import os
+import warnings
+
+from mnist_kedro.hooks import ProjectHooks
+
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+# Kedro's own call, on every run; nothing that a user of this project could change.
+warnings.filterwarnings("ignore", message=".*register_new_resolver", module="kedro|omegaconf")
+# Stage 4 gathers results across the candidates' namespaces, so it has to name them.
+warnings.filterwarnings("ignore", message="One or more dataset names contain")
+# Both spellings are meant to work here.
+warnings.filterwarnings("ignore", message="Option '--pipeline' is deprecated")
+
+HOOKS = (ProjectHooks(),)
+CONFIG_LOADER_ARGS = {
+    "base_env": "base",
+    "default_run_env": "local",
+    # An environment changes the values it names and keeps all others.
+    "merge_strategy": {"parameters": "soft"},
+}
