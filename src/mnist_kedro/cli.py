@@ -38,7 +38,8 @@ def one_sentence(callback: Callable[..., Any]) -> Callable[..., Any]:
         except DatasetError as error:  # Kedro's own sentence names the dataset, its cause says why
             raise RunError(str(error.__cause__ or error)) from error
         except (ValueError, OSError, ArithmeticError, ParameterValidationError) as error:
-            raise RunError(re.sub(r"Failed to instantiate .*?: ", "", str(error))) from error
+            noise = r"Parameter validation failed:\n- |Failed to instantiate .*?: "
+            raise RunError(re.sub(noise, "", str(error))) from error
 
     return wrapped
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from kedro.framework.hooks import hook_impl
 from kedro.framework.project import pipelines
+from kedro.io import AbstractVersionedDataset
 
 from mnist_kedro.parameters import unknown_name
 
@@ -85,14 +86,19 @@ def _versions(
     pipeline: Pipeline,
     catalog: DataCatalog,
     inputs: Iterable[str],
-) -> dict[str, str]:
+) -> dict[str, str | None]:
     """Return the version of each dataset that the run reads or writes."""
-    versions = {name: catalog[name].resolve_load_version() for name in inputs}
+    versions = {name: _version(catalog, name) for name in inputs}
     for node in pipeline.nodes:
         saves = not run_params["only_missing_outputs"] or not all(map(catalog.exists, node.outputs))
         for name in node.outputs:
-            versions[name] = run_params["run_id"] if saves else catalog[name].resolve_load_version()
+            versions[name] = run_params["run_id"] if saves else _version(catalog, name)
     return versions
+
+
+def _version(catalog: DataCatalog, name: str) -> str | None:
+    dataset = catalog[name]
+    return dataset.resolve_load_version() if isinstance(dataset, AbstractVersionedDataset) else None
 
 
 def _describe_code(project_path: str) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, ClassVar, Self
@@ -17,6 +16,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from tqdm.auto import tqdm
 
 from mnist_kedro.classifiers.networks import build_network, check_options
+from mnist_kedro.classifiers.training import to_float, train_epochs
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -29,9 +29,8 @@ class TorchClassifier(ClassifierMixin, BaseEstimator):
     """A neural network behind `fit` and `predict`.
 
     Items are `(n, height, width)` or `(n, features)`. `uint8` stays `uint8` in memory and is scaled
-    to 0-1 batch by batch; anything else is taken as `float32`, as it is. There is no `DataLoader`:
-    for data in memory it costs many times the training itself.
-    Optimised with AdamW (Loshchilov and Hutter, 2019) on a one-cycle schedule (Smith, 2018).
+    to 0-1 batch by batch; anything else is taken as `float32`, as it is. Trained by
+    `training.train_epochs`, with a bar that shows the epochs where standard error is a terminal.
     The same `random_state` and number of threads give the same weights on a CPU, to the bit.
 
     Args:
@@ -42,7 +41,6 @@ class TorchClassifier(ClassifierMixin, BaseEstimator):
         learning_rate: Highest one of the cycle.
         weight_decay: Of AdamW.
         device: `auto` (CUDA where there is one, else the CPU) or a name that PyTorch knows.
-        progress: Show a bar with the epochs when standard error is a terminal.
         random_state: Seed of the weights, the order of the items and dropout.
 
     Attributes:
@@ -61,7 +59,6 @@ class TorchClassifier(ClassifierMixin, BaseEstimator):
         "learning_rate": [Interval(Real, 0, None, closed="neither")],
         "weight_decay": [Interval(Real, 0, None, closed="left")],
         "device": [str],
-        "progress": ["boolean"],
         "random_state": ["random_state"],
     }
 
@@ -75,7 +72,6 @@ class TorchClassifier(ClassifierMixin, BaseEstimator):
         learning_rate: float = 0.01,
         weight_decay: float = 0.01,
         device: str = "auto",
-        progress: bool = True,
         random_state: int | np.random.RandomState | None = None,
     ) -> None:
         self.network = network
@@ -85,7 +81,6 @@ class TorchClassifier(ClassifierMixin, BaseEstimator):
         self.learning_rate = learning_rate
         self.weight_decay = weight_decay
         self.device = device
-        self.progress = progress
         self.random_state = random_state
 
     def fit(
@@ -136,7 +131,7 @@ class TorchClassifier(ClassifierMixin, BaseEstimator):
         device = next(self.network_.parameters()).device
         with torch.inference_mode():
             batches = torch.from_numpy(items).split(PREDICTION_BATCH)
-            logits = torch.cat([self.network_(_to_float(batch.to(device))) for batch in batches])
+            logits = torch.cat([self.network_(to_float(batch.to(device))) for batch in batches])
             probabilities: NDArray[np.float64] = logits.double().softmax(dim=1).cpu().numpy()
         return probabilities
 
@@ -152,53 +147,26 @@ class TorchClassifier(ClassifierMixin, BaseEstimator):
         targets: torch.Tensor,
         validation_data: tuple[ArrayLike, ArrayLike] | None,
     ) -> None:
-        optimizer = torch.optim.AdamW(
-            self.network_.parameters(), weight_decay=self.weight_decay, fused=True
+        epochs = train_epochs(
+            self.network_,
+            items,
+            targets,
+            epochs=self.epochs,
+            batch_size=self.batch_size,
+            learning_rate=self.learning_rate,
+            weight_decay=self.weight_decay,
         )
-        schedule = torch.optim.lr_scheduler.OneCycleLR(
-            optimizer,
-            max_lr=self.learning_rate,
-            total_steps=self.epochs * math.ceil(len(items) / self.batch_size),
-        )
-        start = time.perf_counter()
         self.history_: list[dict[str, float]] = []
-        epochs = range(1, self.epochs + 1)
-        for epoch in (bar := tqdm(epochs, disable=None if self.progress else True, leave=False)):
-            self.network_.train()
-            loss, accuracy = self._train_epoch(items, targets, optimizer, schedule)
-            if not math.isfinite(loss):
-                raise FloatingPointError(
-                    f"the loss is {loss} after epoch {epoch}: lower 'learning_rate', which is "
-                    f"{self.learning_rate}"
-                )
+        start = time.perf_counter()
+        # `None` shows the bar only where standard error is a terminal.
+        bar = tqdm(epochs, desc=self.network, total=self.epochs, leave=False, disable=None)
+        for epoch, (loss, accuracy) in enumerate(bar, start=1):
             row = {"epoch": epoch, "seconds": time.perf_counter() - start}
             row |= {"loss": loss, "train_accuracy": accuracy}
             if validation_data is not None:
                 row["validation_accuracy"] = self.score(*validation_data)
             self.history_.append(row)
             bar.set_postfix(loss=f"{loss:.3f}", train_accuracy=f"{accuracy:.2%}")
-
-    def _train_epoch(
-        self,
-        items: torch.Tensor,
-        targets: torch.Tensor,
-        optimizer: torch.optim.Optimizer,
-        schedule: torch.optim.lr_scheduler.LRScheduler,
-    ) -> tuple[float, float]:
-        """Take one pass over the data; return the mean loss and the accuracy met on the way."""
-        loss_sum = torch.zeros((), device=items.device)
-        correct = torch.zeros((), device=items.device)
-        for batch in torch.randperm(len(items)).to(items.device).split(self.batch_size):
-            expected = targets[batch]
-            logits = self.network_(_to_float(items[batch]))
-            loss = torch.nn.functional.cross_entropy(logits, expected)
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            schedule.step()
-            loss_sum += loss.detach() * len(batch)
-            correct += (logits.argmax(dim=1) == expected).sum()
-        return loss_sum.item() / len(items), correct.item() / len(items)
 
     def _build_network(self, device: torch.device) -> None:
         options = self.network_options or {}
@@ -246,8 +214,3 @@ def _how_to_read(items: ArrayLike) -> dict[str, Any]:
     dtype = np.uint8 if getattr(items, "dtype", None) == np.uint8 else np.float32
     # PyTorch wants memory that it could write to; a memory map is copied for that.
     return {"dtype": dtype, "allow_nd": True, "order": "C", "force_writeable": True}
-
-
-def _to_float(items: torch.Tensor) -> torch.Tensor:
-    """Bring a batch to `float32`: `uint8` scaled to 0-1, `float32` as it is."""
-    return items if items.is_floating_point() else items.float() / np.iinfo(np.uint8).max

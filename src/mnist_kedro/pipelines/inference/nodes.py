@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import FilePath
 
 from mnist_kedro.classifiers.classifier import Classifier
 from mnist_kedro.idx import read_idx
@@ -17,7 +16,7 @@ from mnist_kedro.parameters import Parameters
 class InferenceParameters(Parameters):
     """Whose digits to read."""
 
-    images: Path | None
+    images: FilePath | None
 
 
 def predict_images(
@@ -37,15 +36,10 @@ def predict_images(
         `confidence`, the probability of that label, empty for a model that has none.
 
     Raises:
-        FileNotFoundError: There is no such file.
         IdxFormatError: The file does not hold images of the same size.
     """
     images = test_images
     if parameters.images is not None:
-        if not parameters.images.is_file():
-            raise FileNotFoundError(
-                f"expected 'inference.images' to be an IDX file, found no file {parameters.images}"
-            )
         images = read_idx(parameters.images, test_images.shape[1:])
     labels, probabilities = predict_labels(final_model, images)
     ids = np.arange(1, len(images) + 1)

@@ -1,0 +1,67 @@
+# `make help` lists what there is. Each target installs what it needs, and does so once.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable
+export DO_NOT_TRACK := true
+
+.DEFAULT_GOAL := help
+.PHONY: help run install test test-fast check format viz viz-build ui bench package constraints clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: $(VENV)/.installed ## Install, then run all stages (kedro run)
+	$(BIN)/kedro run
+
+install: $(VENV)/.installed-dev ## Install everything, for development too
+
+test: $(VENV)/.installed-dev ## Run all tests
+	$(BIN)/pytest
+
+test-fast: $(VENV)/.installed-dev ## Run the tests that take no longer than seconds
+	$(BIN)/pytest -m "not slow"
+
+check: $(VENV)/.installed-dev ## Lint, check format, types and import rules
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports --quiet
+
+format: $(VENV)/.installed-dev ## Format, and mend what can be mended
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+viz: $(VENV)/.installed ## Look at the DAG in the browser (kedro viz)
+	$(BIN)/kedro viz run
+
+viz-build: $(VENV)/.installed ## Write the DAG as a static site into build/
+	$(BIN)/kedro viz build --include-previews
+
+ui: $(VENV)/.installed ## Open MLflow's UI on the runs in mlflow.db
+	$(BIN)/mlflow ui --backend-store-uri sqlite:///$(CURDIR)/mlflow.db
+
+bench: $(VENV)/.installed-dev ## Measure side by side with what one would use instead
+	$(BIN)/python -m benchmarks
+
+package: $(VENV)/.installed-dev ## Build a wheel and an archive of conf/ into dist/
+	$(BIN)/kedro package
+
+constraints: $(VENV)/.installed-dev ## Pin everything anew, into constraints.txt
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --extra dev \
+		--custom-compile-command "make constraints" --output-file constraints.txt pyproject.toml
+
+clean: ## Remove what was built; keeps data/ and .venv
+	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(INSTALL) .
+	touch $@
+
+$(VENV)/.installed-dev: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(INSTALL) ".[dev]"
+	touch $@ $(VENV)/.installed
