@@ -90,7 +90,6 @@ def build_network(
     Raises:
         ValueError: As `check_options`, or the input does not suit the network.
     """
-    built: nn.Sequential = NETWORKS[network][1](
-        input_shape, n_classes, check_options(network, options)
-    )
+    checked = check_options(network, options)
+    built: nn.Sequential = NETWORKS[network][1](input_shape, n_classes, checked)
     return built

@@ -1,0 +1,46 @@
+import numpy as np
+import pytest
+
+from mnist_kedro.classifiers.build import Candidate
+from mnist_kedro.classifiers.fit import HISTORY_COLUMNS, fit_classifier
+from mnist_kedro.sources import embedded_digits
+
+TORCH = "mnist_kedro.classifiers.TorchClassifier"
+
+
+@pytest.fixture(scope="module")
+def digits():
+    return embedded_digits()
+
+
+def test_a_network_has_a_row_per_epoch(digits):
+    candidate = Candidate(estimator=TORCH, hyperparameters={"epochs": 2})
+    validation = digits.test_images, digits.test_labels
+    train = digits.train_images, digits.train_labels
+    classifier, history = fit_classifier(candidate, 0, train, validation)
+    assert list(history) == HISTORY_COLUMNS
+    assert list(history["epoch"]) == [1, 2]
+    assert history["validation_accuracy"].iloc[-1] == classifier.score(*validation)
+
+
+def test_a_classifier_without_epochs_has_one_row(digits):
+    candidate = Candidate(estimator="sklearn.naive_bayes.GaussianNB")
+    train = digits.train_images, digits.train_labels
+    classifier, history = fit_classifier(candidate, 0, train, train)
+    assert list(history["epoch"]) == [1]
+    assert history["seconds"].iloc[0] > 0
+    assert history[["loss", "train_accuracy", "validation_accuracy"]].isna().all(axis=None)
+    assert classifier.score(*train) > 0.5
+
+
+def test_the_seed_reaches_the_classifier(digits):
+    candidate = Candidate(
+        estimator="sklearn.ensemble.RandomForestClassifier", hyperparameters={"n_estimators": 5}
+    )
+    train = digits.train_images, digits.train_labels
+    first, second, other = (
+        fit_classifier(candidate, seed, train)[0].predict_proba(digits.test_images)
+        for seed in (0, 0, 1)
+    )
+    np.testing.assert_array_equal(first, second)
+    assert not np.array_equal(first, other)

@@ -1,0 +1,136 @@
+import pickle
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from mnist_kedro.classifiers import TorchClassifier
+from mnist_kedro.sources import embedded_digits
+
+CNN = {"network": "cnn", "network_options": {"channels": [4, 8], "hidden_units": [16]}}
+
+
+@pytest.fixture(scope="module")
+def digits():
+    return embedded_digits()
+
+
+@pytest.mark.slow
+@parametrize_with_checks([TorchClassifier(random_state=0)])
+def test_scikit_learn_compatible(estimator, check):
+    check(estimator)
+
+
+@pytest.mark.parametrize("options", [{}, CNN])
+def test_learns_digits_of_writers_it_has_not_seen(digits, options):
+    classifier = TorchClassifier(random_state=0, **options)
+    classifier.fit(digits.train_images, digits.train_labels)
+    assert classifier.score(digits.test_images, digits.test_labels) > 0.85
+
+
+@pytest.mark.parametrize("options", [{"network_options": {"dropout": 0.5}}, CNN])
+def test_same_seed_same_weights_to_the_bit(digits, options):
+    first, second, other = (
+        TorchClassifier(epochs=2, random_state=seed, **options)
+        .fit(digits.train_images, digits.train_labels)
+        .predict_proba(digits.test_images)
+        for seed in (1, 1, 2)
+    )
+    np.testing.assert_array_equal(first, second)
+    assert not np.array_equal(first, other)
+
+
+def test_fitting_leaves_the_global_random_numbers_alone(digits):
+    torch.manual_seed(0)
+    expected = torch.rand(3)
+    torch.manual_seed(0)
+    TorchClassifier(epochs=1).fit(digits.train_images[:200], digits.train_labels[:200])
+    assert torch.equal(torch.rand(3), expected)
+
+
+def test_uint8_is_scaled_as_float_would_be(digits):
+    images, labels = digits.train_images[:300], digits.train_labels[:300]
+    raw = TorchClassifier(epochs=1, random_state=0).fit(images, labels)
+    scaled = TorchClassifier(epochs=1, random_state=0).fit(images / np.float32(255), labels)
+    np.testing.assert_allclose(
+        raw.predict_proba(images), scaled.predict_proba(images / np.float32(255)), atol=1e-5
+    )
+
+
+def test_read_only_memory_maps_are_read(digits, tmp_path):
+    np.save(tmp_path / "images.npy", digits.train_images)
+    images = np.load(tmp_path / "images.npy", mmap_mode="r")
+    expected = TorchClassifier(epochs=1, random_state=0).fit(
+        digits.train_images, digits.train_labels
+    )
+    mapped = TorchClassifier(epochs=1, random_state=0).fit(images, digits.train_labels)
+    np.testing.assert_array_equal(mapped.predict_proba(images), expected.predict_proba(images))
+
+
+def test_history_has_a_row_per_epoch_and_watching_changes_nothing(digits):
+    train = digits.train_images, digits.train_labels
+    test = digits.test_images, digits.test_labels
+    watched = TorchClassifier(epochs=3, random_state=0).fit(*train, validation_data=test)
+    alone = TorchClassifier(epochs=3, random_state=0).fit(*train)
+    assert [row["epoch"] for row in watched.history_] == [1, 2, 3]
+    assert watched.history_[-1]["validation_accuracy"] == watched.score(*test)
+    assert watched.history_[0]["loss"] > watched.history_[-1]["loss"]
+    assert watched.history_[0]["seconds"] < watched.history_[-1]["seconds"]
+    assert [row["loss"] for row in alone.history_] == [row["loss"] for row in watched.history_]
+    assert "validation_accuracy" not in alone.history_[0]
+    np.testing.assert_array_equal(alone.predict_proba(test[0]), watched.predict_proba(test[0]))
+
+
+def test_pickle_holds_numpy_weights_and_predicts_the_same_in_another_process(digits, tmp_path):
+    classifier = TorchClassifier(epochs=1, random_state=0, **CNN)
+    classifier.fit(digits.train_images, digits.train_labels)
+    content = pickle.dumps(classifier)
+    assert b"torch" not in content.replace(b"mnist_kedro.classifiers.torch_classifier", b"")
+    (tmp_path / "model.pkl").write_bytes(content)
+    np.save(tmp_path / "images.npy", digits.test_images)
+    script = (
+        "import pickle, numpy as np; model = pickle.load(open('model.pkl', 'rb'));"
+        "np.save('labels.npy', model.predict(np.load('images.npy')))"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True, cwd=tmp_path)
+    labels = np.load(tmp_path / "labels.npy")
+    np.testing.assert_array_equal(labels, classifier.predict(digits.test_images))
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"network": "resnet"}, "unknown network 'resnet'"),
+        ({"network_options": {"dropout": 1.0}}, "'dropout' should be less than 1, found 1.0"),
+        ({"epochs": 0}, "epochs"),
+        ({"batch_size": 0}, "batch_size"),
+        ({"learning_rate": 0.0}, "learning_rate"),
+        ({"device": "gpu"}, "expected 'device' to be auto, cpu or cuda, found 'gpu'"),
+    ],
+)
+def test_impossible_settings_are_refused(digits, options, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        TorchClassifier(**options).fit(digits.train_images, digits.train_labels)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
+def test_cuda_where_there_is_none(digits):
+    with pytest.raises(ValueError, match="expected a CUDA device for 'device: cuda', found none"):
+        TorchClassifier(device="cuda").fit(digits.train_images, digits.train_labels)
+
+
+@pytest.mark.parametrize(
+    ("shape", "dtype"), [((2, 27, 28), np.uint8), ((2, 28, 27), np.uint8), ((2, 28, 28), float)]
+)
+def test_items_unlike_those_in_fit_are_refused(digits, shape, dtype):
+    classifier = TorchClassifier(epochs=1).fit(digits.train_images, digits.train_labels)
+    with pytest.raises(ValueError, match="expect"):
+        classifier.predict(np.zeros(shape, dtype))
+
+
+def test_divergence_is_reported(digits):
+    with pytest.raises(FloatingPointError, match="lower 'learning_rate', which is 1e\\+30"):
+        TorchClassifier(learning_rate=1e30).fit(digits.train_images, digits.train_labels)

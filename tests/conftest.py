@@ -1,0 +1,173 @@
+"""Fixtures that several test files use."""
+
+import gzip
+import hashlib
+import shutil
+import subprocess
+import sys
+import threading
+from contextlib import ExitStack
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mnist_kedro.idx import idx_header
+from mnist_kedro.sources import FILES, Arrays
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="session")
+def tiny_arrays():
+    """30 training and 20 test images of noise: 3 and 2 per class, read-only."""
+    random = np.random.default_rng(0)
+
+    def split(n):
+        images = random.integers(0, 256, (n, 28, 28), dtype=np.uint8)
+        images[random.random(images.shape) < 0.6] = 0
+        images[0, 0, 0] = 255
+        return images, np.arange(n, dtype=np.uint8) % 10
+
+    arrays = Arrays(*split(30), *split(20))
+    for array in arrays:
+        array.setflags(write=False)
+    return arrays
+
+
+@pytest.fixture(scope="session")
+def write_idx_folder():
+    """Function that writes four arrays as IDX files into a folder, and returns the folder."""
+
+    def write(folder, arrays, infix="-idx", suffix=".gz"):
+        folder.mkdir(parents=True, exist_ok=True)
+        for key, name in FILES.items():
+            array = getattr(arrays, key)
+            data = idx_header(array.shape) + array.tobytes()
+            path = folder / (name.replace("-idx", infix) + suffix)
+            path.write_bytes(gzip.compress(data, mtime=0) if suffix else data)
+        return folder
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def real_mnist():
+    """Folder with the four official files, which are not part of the repository."""
+    folder = ROOT.parent / "shared" / "mnist"
+    if not (folder / f"{FILES['train_images']}.gz").is_file():
+        pytest.skip("the official MNIST files are not in ../shared/mnist")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def mirrored_files(tmp_path_factory, tiny_arrays, write_idx_folder):
+    """What mirrors have, by name: the tiny arrays, compressed."""
+    folder = write_idx_folder(tmp_path_factory.mktemp("mirrored"), tiny_arrays)
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+@pytest.fixture(scope="session")
+def tiny_sha256(mirrored_files):
+    """Checksums of the decompressed files, by key."""
+    return {
+        key: hashlib.sha256(gzip.decompress(mirrored_files[f"{name}.gz"])).hexdigest()
+        for key, name in FILES.items()
+    }
+
+
+def good_answer(_, body):
+    return 200, {"Content-Length": str(len(body))}, body
+
+
+class Mirror(ThreadingHTTPServer):
+    """A web server on this machine; `asked` has what it was asked for."""
+
+    def __init__(self, files, answer):
+        self.asked, self.closing = [], threading.Event()
+        mirror = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self):
+                mirror.asked.append((self.command, self.path[1:]))
+                status, headers, body = answer(self.command, files[self.path[1:]])
+                self.send_response(status)
+                for header in headers.items():
+                    self.send_header(*header)
+                self.end_headers()
+                if body is None:
+                    mirror.closing.wait(10)
+                elif self.command == "GET":
+                    self.wfile.write(body)
+
+            do_HEAD = do_GET  # noqa: N815 (http.server's name)
+
+            def log_message(self, *args):
+                pass
+
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server_port}/"
+        self.thread = threading.Thread(target=self.serve_forever, args=(0.01,), daemon=True)
+        self.thread.start()
+
+    def downloads(self):
+        return sorted(name for command, name in self.asked if command == "GET")
+
+    def server_close(self):
+        self.closing.set()
+        self.shutdown()
+        super().server_close()
+
+
+@pytest.fixture
+def mirror(mirrored_files, monkeypatch):
+    """Function that starts a mirror that gives a certain answer."""
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.setenv(name, "127.0.0.1")
+    for name in ("http_proxy", "HTTP_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9/")  # where nobody is
+    with ExitStack() as stack:
+        yield lambda answer=good_answer: stack.enter_context(Mirror(mirrored_files, answer))
+
+
+@pytest.fixture
+def project(tmp_path):
+    """An empty clone: configuration without data."""
+    return copy_project(tmp_path / "project")
+
+
+@pytest.fixture(scope="session")
+def finished_project(tmp_path_factory):
+    """A project after `kedro run` on the embedded digits, and what that run printed; to be read."""
+    folder = copy_project(tmp_path_factory.mktemp("finished") / "project")
+    done = run_kedro(folder, "run", "--params", "data_ingestion.source=embedded")
+    assert done.returncode == 0, done.stderr
+    return folder, done
+
+
+@pytest.fixture
+def used_project(finished_project, tmp_path):
+    """A copy of the finished project, to run on in."""
+    return shutil.copytree(finished_project[0], tmp_path / "used")
+
+
+def copy_project(folder):
+    """Copy what a clone has, but for the code, which is installed."""
+    (folder / "src").mkdir(parents=True)
+    shutil.copytree(ROOT / "conf", folder / "conf", ignore=shutil.ignore_patterns("local"))
+    (folder / "conf" / "local").mkdir()
+    for name in ("pyproject.toml", ".telemetry"):
+        shutil.copy(ROOT / name, folder)
+    return folder
+
+
+def run_kedro(folder, *arguments):
+    """Run the real command in a process of its own."""
+    command = [sys.executable, "-m", "kedro", *arguments]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300)
+
+
+@pytest.fixture(name="run_kedro", scope="session")
+def run_kedro_fixture():
+    return run_kedro

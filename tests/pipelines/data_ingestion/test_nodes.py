@@ -1,0 +1,219 @@
+"""Stage 1: which source, under which name, and what the profile says of it."""
+
+import hashlib
+import json
+import logging
+import socket
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+from mnist_kedro import sources
+from mnist_kedro.idx import IdxFormatError, idx_header
+from mnist_kedro.pipelines.data_ingestion.nodes import (
+    SAMPLES_PER_CLASS,
+    DataIngestionParameters,
+    draw_sample_grid,
+    ingest_images,
+    profile_images,
+)
+from mnist_kedro.sources import FILES, Arrays, DownloadError
+
+CONFIGURATION = Path(__file__).parents[3] / "conf/base/parameters_data_ingestion.yml"
+UNREACHABLE = "http://127.0.0.1:9/"
+EMBEDDED = "embedded digits (not MNIST)"
+
+
+@pytest.fixture
+def ingest(tmp_path, tiny_sha256, monkeypatch):
+    """Function that ingests a source, and returns the arrays and the profile."""
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+
+    def ingest(source, mirrors=(UNREACHABLE,), sha256=tiny_sha256):
+        parameters = DataIngestionParameters.model_validate(
+            {
+                "name": "MNIST",
+                "source": str(source),
+                "cache": tmp_path / "cache",
+                "mirrors": mirrors,
+                "sha256": sha256,
+            }
+        )
+        *arrays, profile = ingest_images(parameters)
+        return Arrays(*arrays), profile
+
+    return ingest
+
+
+def assert_same(found, expected):
+    for key in FILES:
+        np.testing.assert_array_equal(getattr(found, key), getattr(expected, key), err_msg=key)
+
+
+def test_folder_with_the_official_bytes_is_named_so(
+    tmp_path, ingest, tiny_arrays, write_idx_folder
+):
+    folder = write_idx_folder(tmp_path / "mine", tiny_arrays)
+    arrays, profile = ingest(folder)
+    assert_same(arrays, tiny_arrays)
+    assert profile["name"] == "MNIST"
+    assert profile["source"] == str(folder.resolve())
+    assert not (tmp_path / "cache").exists()
+
+
+@pytest.mark.parametrize("key", FILES)
+def test_folder_with_other_bytes_is_not_mnist(tmp_path, ingest, tiny_arrays, write_idx_folder, key):
+    other = tiny_arrays._replace(**{key: getattr(tiny_arrays, key)[::-1]})
+    folder = write_idx_folder(tmp_path / "mine", other)
+    arrays, profile = ingest(folder)
+    assert_same(arrays, other)
+    assert profile["name"] == "mine (not MNIST)"
+
+
+def test_folder_is_named_wherever_one_stands(
+    tmp_path, ingest, tiny_arrays, write_idx_folder, monkeypatch
+):
+    folder = write_idx_folder(tmp_path / "mine", tiny_arrays)
+    monkeypatch.chdir(folder)
+    other = dict.fromkeys(FILES, "0" * 64)
+    for source in (".", "../mine/", "../mine/../mine"):
+        _, profile = ingest(source, sha256=other)
+        assert (profile["name"], profile["source"]) == ("mine (not MNIST)", str(folder.resolve()))
+
+
+def test_bad_folder_does_not_fall_back(tmp_path, ingest, tiny_arrays, write_idx_folder):
+    with pytest.raises(FileNotFoundError, match="nowhere"):
+        ingest("nowhere")
+    folder = write_idx_folder(tmp_path / "mine", tiny_arrays)
+    (folder / f"{FILES['test_labels']}.gz").write_bytes(b"")
+    with pytest.raises(IdxFormatError, match=FILES["test_labels"]):
+        ingest(folder)
+
+
+def test_embedded(tmp_path, ingest):
+    arrays, profile = ingest("embedded")
+    assert_same(arrays, sources.embedded_digits())
+    assert (profile["name"], profile["source"]) == (EMBEDDED, "embedded")
+    assert not (tmp_path / "cache").exists()
+
+
+@pytest.mark.parametrize("source", ["auto", "mnist"])
+def test_mirror(ingest, mirror, tiny_arrays, source):
+    first = mirror()
+    for _ in range(2):  # from the mirror, then from the cache
+        arrays, profile = ingest(source, [first.url])
+        assert_same(arrays, tiny_arrays)
+        assert (profile["name"], profile["source"]) == ("MNIST", "mirror")
+    assert first.downloads() == sorted(f"{name}.gz" for name in FILES.values())
+
+
+def test_mnist_does_not_fall_back(ingest):
+    with pytest.raises(DownloadError, match=UNREACHABLE):
+        ingest("mnist")
+
+
+@pytest.mark.parametrize("mirrors", [(UNREACHABLE,), ()], ids=["unreachable", "none"])
+def test_auto_falls_back_with_a_warning(ingest, mirrors, caplog):
+    started = time.monotonic()
+    with caplog.at_level(logging.WARNING):
+        arrays, profile = ingest("auto", mirrors)
+    assert time.monotonic() - started < 15
+    assert len(arrays.train_images) == 1437
+    assert (profile["name"], profile["source"]) == (EMBEDDED, "embedded")
+    messages = [record.getMessage() for record in caplog.records]
+    (warning,) = [message for message in messages if "THIS IS NOT MNIST" in message]
+    assert all(url in warning for url in mirrors)
+
+
+def test_auto_does_not_hide_what_is_wrong_here(tmp_path, ingest):
+    (tmp_path / "cache").write_text("a file where the folder should be")
+    with pytest.raises(FileExistsError):
+        ingest("auto")
+
+
+@pytest.mark.slow
+def test_auto_starts_in_time_when_nobody_answers(ingest):
+    with socket.create_server(("127.0.0.1", 0)) as deaf:
+        started = time.monotonic()
+        _, profile = ingest("auto", [f"http://127.0.0.1:{deaf.getsockname()[1]}/"] * 3)
+    assert time.monotonic() - started < 15
+    assert profile["name"] == EMBEDDED
+
+
+def test_profile(tiny_arrays):
+    profile = profile_images(tiny_arrays)
+    for split, per_class in (("train", 3), ("test", 2)):
+        images = getattr(tiny_arrays, f"{split}_images")
+        labels = getattr(tiny_arrays, f"{split}_labels")
+        ink = images.astype(np.float64) / 255
+        ink_per_class = {str(n): ink[labels == n].mean() for n in range(10)}
+        assert profile[split] == {
+            "dimensions": [10 * per_class, 28, 28],
+            "dtype": "uint8",
+            "images_per_class": {str(n): per_class for n in range(10)},
+            "ink_mean": pytest.approx(ink.mean(), rel=1e-12),
+            "ink_std": pytest.approx(ink.std(), rel=1e-12),
+            "ink_share": pytest.approx((images > 0).mean(), rel=1e-12),
+            "ink_mean_per_class": pytest.approx(ink_per_class, rel=1e-12),
+        }
+    sha256 = {
+        key: hashlib.sha256(idx_header(array.shape) + array.tobytes()).hexdigest()
+        for key, array in tiny_arrays._asdict().items()
+    }
+    assert profile["sha256"] == sha256
+    both = sha256["train_images"] + sha256["train_labels"]
+    assert profile["data_sha256"] == hashlib.sha256(both.encode()).hexdigest()
+    assert json.loads(json.dumps(profile)) == profile
+
+
+def test_profile_counts_each_class():
+    images = np.zeros((4, 28, 28), dtype=np.uint8)
+    images[0] = 255
+    images[1, 0, 0] = 51
+    labels = np.array([7, 2, 7, 7], dtype=np.uint8)
+    train = profile_images(Arrays(images, labels, images, labels))["train"]
+    assert train["images_per_class"] == {"2": 1, "7": 3}
+    assert train["ink_mean_per_class"] == pytest.approx({"2": 0.2 / 784, "7": 1 / 3})
+    assert train["ink_share"] == pytest.approx(785 / 784 / 4)
+
+
+def test_sample_grid(tiny_arrays):
+    images = np.concatenate([tiny_arrays.train_images] * 6)  # 18 per class, 16 fit
+    labels = np.concatenate([tiny_arrays.train_labels] * 6)
+    chosen = labels != 4
+    figure = draw_sample_grid(images[chosen], labels[chosen], {"name": "Some digits"})
+    (axes,) = figure.axes
+    classes = [0, 1, 2, 3, 5, 6, 7, 8, 9]
+    assert "Some digits" in axes.get_title()
+    assert [label.get_text() for label in axes.get_yticklabels()] == [str(n) for n in classes]
+    assert list(axes.get_yticks()) == [28 * row + 14 for row in range(9)]
+    grid = np.asarray(axes.images[0].get_array())
+    assert grid.shape == (9 * 28, SAMPLES_PER_CLASS * 28)
+    for row, name in enumerate(classes):
+        for column in range(SAMPLES_PER_CLASS):
+            shown = grid[28 * row : 28 * row + 28, 28 * column : 28 * column + 28]
+            np.testing.assert_array_equal(shown, images[labels == name][column])
+
+
+def test_sample_grid_of_few_images(tiny_arrays):
+    figure = draw_sample_grid(*tiny_arrays[:2], {"name": "Some digits"})
+    grid = np.asarray(figure.axes[0].images[0].get_array())
+    np.testing.assert_array_equal(grid[-28:, 56:84], tiny_arrays.train_images[29])
+    assert grid.shape == (280, SAMPLES_PER_CLASS * 28)
+    assert not grid[:, 84:].any()
+
+
+def test_real_mnist(ingest, real_mnist):
+    configured = yaml.safe_load(CONFIGURATION.read_text())["data_ingestion"]
+    arrays, profile = ingest(real_mnist, sha256=configured["sha256"])
+    assert profile["name"] == configured["name"] == "MNIST"
+    assert profile["sha256"] == configured["sha256"]
+    shapes = [(60_000, 28, 28), (60_000,), (10_000, 28, 28), (10_000,)]
+    assert [array.shape for array in arrays] == shapes
+    counts = [5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949]
+    assert list(profile["train"]["images_per_class"].values()) == counts
+    assert profile["train"]["ink_mean"] == pytest.approx(0.1307, abs=5e-5)
+    assert profile["train"]["ink_std"] == pytest.approx(0.3081, abs=5e-5)

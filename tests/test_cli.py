@@ -1,0 +1,54 @@
+import click
+import pytest
+from kedro.io import DatasetError
+from kedro.validation.exceptions import ParameterValidationError
+
+from mnist_kedro.cli import RunError, cli, one_sentence, run
+
+
+def raising(error):
+    def command():
+        raise error
+
+    return one_sentence(command)
+
+
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [
+        (ValueError("expected a, found b"), "expected a, found b"),
+        (FileNotFoundError("expected c"), "expected c"),
+        (FloatingPointError("expected a number"), "expected a number"),
+        (
+            ParameterValidationError(
+                "Parameter validation failed:\n- Parameter 'candidates.cnn': Failed to instantiate "
+                "Candidate for parameter 'candidates.cnn': unknown estimator"
+            ),
+            "Parameter 'candidates.cnn': unknown estimator",
+        ),
+    ],
+)
+def test_foreseeable_errors_end_in_one_sentence(error, sentence, capsys):
+    with pytest.raises(click.ClickException) as caught:
+        raising(error)()
+    assert caught.value.message == sentence
+    caught.value.show()
+    assert capsys.readouterr().err == f"Error: {sentence}\n"
+
+
+def test_of_a_dataset_that_cannot_be_loaded_the_cause_is_told():
+    error = DatasetError("Failed while loading data from dataset IdxDataset(...)")
+    error.__cause__ = ValueError("images: expected 28, found 27")
+    with pytest.raises(RunError, match="^images: expected 28, found 27$"):
+        raising(error)()
+
+
+def test_bugs_keep_their_traceback():
+    with pytest.raises(KeyError):
+        raising(KeyError("a bug"))()
+
+
+def test_run_is_kedros_with_all_its_options():
+    assert cli.commands["run"] is run
+    names = {option for parameter in run.params for option in parameter.opts}
+    assert {"--pipelines", "--pipeline", "--params", "--load-versions", "--runner"} <= names

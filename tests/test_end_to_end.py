@@ -1,0 +1,252 @@
+"""The real commands, in processes of their own, on the embedded digits."""
+
+import contextlib
+import json
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from kedro.framework.session import KedroSession
+from kedro.framework.startup import bootstrap_project
+
+pytestmark = pytest.mark.slow
+
+CANDIDATES = ["logistic_regression", "random_forest", "mlp_64", "mlp_128", "mlp_128_128", "cnn"]
+
+
+def load(project, *names):
+    """Load datasets through the project's catalog."""
+    bootstrap_project(project)
+    with contextlib.chdir(project), KedroSession.create(project_path=project) as session:
+        catalog = session.load_context().catalog
+        return [catalog[name].load() for name in names]
+
+
+def versions(project, path):
+    return sorted(folder.name for folder in (project / "data" / path).iterdir())
+
+
+def only_warning_is(done, text=""):
+    """Whether a run logged no warning but those with this text."""
+    lines = [line for line in done.stderr.splitlines() if "arning" in line.lower()]
+    return all(text and text in line for line in lines)
+
+
+def test_a_default_run_prints_a_leaderboard_and_no_noise(finished_project):
+    _, done = finished_project
+    assert "Candidates on embedded digits (not MNIST)" in done.stdout
+    assert all(candidate in done.stdout for candidate in CANDIDATES)
+    assert "on 360 test images" in " ".join(done.stdout.split())
+    # 10,000 images were asked for, and there are 1,437.
+    assert only_warning_is(done, "WARNING data_split.sample_size is 10000")
+
+
+def test_every_stage_saves_what_the_next_reads(finished_project):
+    project, _ = finished_project
+    profile, splits, leaderboard, champion, metrics, predictions, confidence = load(
+        project,
+        "dataset_profile",
+        "splits",
+        "leaderboard",
+        "champion",
+        "final_metrics",
+        "predictions",
+        "prediction_confidence",
+    )
+    assert profile["name"] == "embedded digits (not MNIST)"
+    assert splits["split"].value_counts().to_dict() == {"train": 1150, "validation": 287}
+    assert sorted(leaderboard["candidate"]) == sorted(CANDIDATES)
+    assert leaderboard["validation_accuracy"].is_monotonic_decreasing
+    assert leaderboard["validation_accuracy"].min() > 0.85
+    winner = leaderboard.loc[leaderboard["champion"], "candidate"]
+    assert list(winner) == [champion["candidate"]] == [metrics["candidate"]]
+    assert champion["data_sha256"] == profile["data_sha256"]
+    assert metrics["n_test"] == 360
+    assert metrics["test_accuracy_low"] < metrics["test_accuracy"] < metrics["test_accuracy_high"]
+    assert list(predictions) == ["ImageId", "Label"]
+    assert list(predictions["ImageId"]) == list(range(1, 361)) == list(confidence["ImageId"])
+    assert confidence["confidence"].between(0.1, 1).all()
+
+
+def test_the_final_model_is_the_one_that_was_scored(finished_project):
+    project, _ = finished_project
+    model, images, labels, metrics, predictions = load(
+        project, "final_model", "test_images", "test_labels", "final_metrics", "predictions"
+    )
+    np.testing.assert_array_equal(model.predict(images), predictions["Label"])
+    assert (predictions["Label"] == labels).mean() == metrics["test_accuracy"]
+
+
+def test_the_manifest_says_how_to_make_the_final_model_again(finished_project):
+    project, _ = finished_project
+    manifest, champion = load(project, "final_manifest", "champion")
+    (run,) = versions(project, "06_models/final_model/model.pkl")
+    assert versions(project, "06_models/final_model/manifest.json") == [run]
+    provenance = manifest["provenance"]
+    assert {provenance["versions"][name] for name in ("train_images", "champion")} == {run}
+    assert set(provenance["packages"]) >= {"scikit-learn", "torch", "kedro"}
+    assert manifest["settings"] == champion["settings"]
+    assert manifest["settings"]["seed"] == 0
+
+
+@pytest.mark.parametrize("spelling", ["--pipeline=final", "--pipelines=final"])
+def test_final_runs_on_what_is_saved(used_project, run_kedro, spelling):
+    before = load(used_project, "predictions")[0]
+    done = run_kedro(used_project, "run", spelling)
+    assert done.returncode == 0, done.stderr
+    assert only_warning_is(done)
+    first, second = versions(used_project, "06_models/final_model/model.pkl")
+    (manifest,) = load(used_project, "final_manifest")
+    assert manifest["provenance"]["versions"]["champion"] == first
+    assert manifest["provenance"]["run_id"] == second
+    pd.testing.assert_frame_equal(load(used_project, "predictions")[0], before)
+
+
+def test_final_on_an_empty_clone_says_what_to_run_first(project, run_kedro):
+    done = run_kedro(project, "run", "--pipeline=final")
+    assert done.returncode == 1
+    assert done.stderr == (
+        "Error: expected champion, test_images, test_labels, train_images, train_labels to be "
+        "saved by an earlier run, found nothing: run `kedro run` first\n"
+    )
+    assert not (project / "data").exists()
+
+
+def test_final_refuses_other_data_than_the_champion_was_chosen_on(used_project, run_kedro):
+    for path in (used_project / "data/01_raw/train-labels-idx1-ubyte").rglob("*ubyte"):
+        if path.is_file():
+            content = bytearray(path.read_bytes())
+            content[8] = 9 - content[8]
+            path.write_bytes(content)
+    done = run_kedro(used_project, "run", "--pipelines=final")
+    assert done.returncode == 1
+    assert "Error: expected the training data on which" in done.stderr
+    assert "run `kedro run` to choose again" in done.stderr
+    assert len(versions(used_project, "06_models/final_model/model.pkl")) == 1
+
+
+def test_a_second_ingestion_costs_no_disk(used_project, run_kedro):
+    done = run_kedro(
+        used_project, "run", "--pipelines=data_ingestion", "--params=data_ingestion.source=embedded"
+    )
+    assert done.returncode == 0, done.stderr
+    for name in ("train-images-idx3-ubyte", "t10k-labels-idx1-ubyte"):
+        files = [p for p in (used_project / "data/01_raw" / name).rglob(name) if p.is_file()]
+        assert len(files) == 2
+        assert len({file.stat().st_ino for file in files}) == 1
+
+
+def test_a_scikit_learn_model_is_added_by_one_yaml_block(used_project, run_kedro):
+    path = used_project / "conf/base/parameters_model_training.yml"
+    parameters = yaml.safe_load(path.read_text())
+    parameters["candidates"] = {
+        "support_vectors": {"estimator": "sklearn.svm.SVC", "hyperparameters": {"C": 10}},
+        "random_forest": parameters["candidates"]["random_forest"],
+    }
+    path.write_text(yaml.safe_dump(parameters))
+    done = run_kedro(used_project, "run", "--pipelines=model_training,model_selection,final")
+    assert done.returncode == 0, done.stderr
+    leaderboard, model = load(used_project, "leaderboard", "support_vectors.model")
+    assert set(leaderboard["candidate"]) == {"support_vectors", "random_forest"}
+    row = leaderboard.set_index("candidate").loc["support_vectors"]
+    assert row["validation_accuracy"] > 0.9
+    assert np.isnan(row["log_loss"])
+    assert model.steps[-1][1].C == 10
+
+
+@pytest.mark.parametrize(
+    ("arguments", "model", "count"),
+    [
+        (["--namespaces=random_forest"], "random_forest", 2),
+        (["--namespaces=random_forest"], "mlp_64", 1),
+        (["--from-nodes=logistic_regression.score_candidate"], "logistic_regression", 1),
+        (["--pipelines=data_split", "--params=data_split.sample_size=500"], "cnn", 1),
+    ],
+)
+def test_parts_run_alone(used_project, run_kedro, arguments, model, count):
+    done = run_kedro(used_project, "run", *arguments)
+    assert done.returncode == 0, done.stderr
+    assert len(versions(used_project, f"06_models/{model}/model.pkl")) == count
+
+
+def test_parameters_and_versions_can_be_chosen(used_project, run_kedro):
+    split = ["--pipelines=data_split", "--params=data_split.sample_size=500"]
+    assert run_kedro(used_project, "run", *split).returncode == 0
+    old, _ = versions(used_project, "05_model_input/splits.csv")
+    train = ["--namespaces=logistic_regression"]
+    assert run_kedro(used_project, "run", *train).returncode == 0
+    assert len(load(used_project, "logistic_regression.validation_predictions")[0]) == 100
+    done = run_kedro(used_project, "run", *train, f"--load-versions=splits:{old}")
+    assert done.returncode == 0, done.stderr
+    assert len(load(used_project, "logistic_regression.validation_predictions")[0]) == 287
+    # The other candidates were validated on another split now.
+    done = run_kedro(used_project, "run", "--pipelines=model_selection", "--load-versions=splits:x")
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_parallel_runner_gives_the_same_results(finished_project, project, run_kedro):
+    arguments = ["--runner=ParallelRunner", "--params=data_ingestion.source=embedded"]
+    done = run_kedro(project, "run", *arguments)
+    assert done.returncode == 0, done.stderr
+    names = ["leaderboard", *(f"{candidate}.validation_predictions" for candidate in CANDIDATES)]
+    one, *predictions_one = load(finished_project[0], *names)
+    other, *predictions_other = load(project, *names)
+    accuracy = "validation_accuracy"
+    assert one.set_index("candidate")[accuracy].to_dict() == (
+        other.set_index("candidate")[accuracy].to_dict()
+    )
+    for left, right in zip(predictions_one, predictions_other, strict=True):
+        pd.testing.assert_series_equal(left["prediction"], right["prediction"])
+
+
+@pytest.mark.parametrize(
+    ("parameter", "sentence"),
+    [
+        ("candidates.mlp_6.epochs=3", "unknown parameter 'candidates.mlp_6'"),
+        ("candidates.cnn.hyperparameters.epocs=3", "did you mean 'epochs'?"),
+        ("candidates.cnn.estimator=sklearn.Forest", "unknown estimator 'sklearn.Forest'"),
+        ("candidates.random_forest.hyperparameters.n_estimators=0", "Got 0 instead."),
+        ("data_split.validation_fraction=1.5", "should be less than 1, found 1.5"),
+        ("data_ingestion.source=nowhere", "found 'nowhere', which is no folder"),
+    ],
+)
+def test_a_mistake_ends_in_one_sentence_before_anything_is_saved(
+    project, run_kedro, parameter, sentence
+):
+    done = run_kedro(project, "run", "--params", parameter)
+    assert done.returncode == 1
+    assert sentence in done.stderr.splitlines()[-1]
+    assert done.stderr.splitlines()[-1].startswith("Error: ")
+    assert "Traceback" not in done.stderr
+    assert not list(project.glob("data/**/*.*"))
+
+
+def test_kedros_other_commands_work(used_project, run_kedro):
+    names = run_kedro(used_project, "registry", "list").stdout
+    assert yaml.safe_load(names)[0] == "__default__"
+    described = run_kedro(used_project, "catalog", "describe-datasets", "--pipeline=final")
+    assert "final_model" in described.stdout
+    patterns = run_kedro(used_project, "catalog", "list-patterns")
+    assert "{candidate}.model" in patterns.stdout
+    resolved = run_kedro(used_project, "catalog", "resolve-patterns")
+    assert "cnn/model.pkl" in resolved.stdout
+    built = run_kedro(used_project, "viz", "build", "--include-previews")
+    assert built.returncode == 0, built.stderr
+    graph = json.loads((used_project / "build/api/main").read_text())
+    names = {node["name"] for node in graph["nodes"]}
+    assert {"fit_candidate", "params:candidates.cnn", "leaderboard", "champion"} <= names
+
+
+def test_ingestion_from_a_folder_names_it(project, run_kedro, tiny_arrays, write_idx_folder):
+    write_idx_folder(project / "mine", tiny_arrays)
+    done = run_kedro(
+        project, "run", "--pipelines=data_ingestion", "--params=data_ingestion.source=mine"
+    )
+    assert done.returncode == 0, done.stderr
+    profile, images = load(project, "dataset_profile", "train_images")
+    assert profile["name"] == "mine (not MNIST)"
+    np.testing.assert_array_equal(images, tiny_arrays.train_images)
+    shutil.rmtree(project / "mine")
+    np.testing.assert_array_equal(load(project, "train_images")[0], tiny_arrays.train_images)

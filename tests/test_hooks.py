@@ -1,0 +1,74 @@
+import shutil
+import subprocess
+
+import pytest
+from kedro.io import DataCatalog, MemoryDataset
+from kedro.pipeline import node, pipeline
+
+from mnist_kedro import hooks
+from mnist_kedro.hooks import ProjectHooks
+from mnist_kedro.pipelines import data_split, model_training
+
+
+@pytest.fixture
+def known_pipelines(monkeypatch):
+    pipelines = {
+        "data_split": data_split.create_pipeline(),
+        "model_training": model_training.create_pipeline(["cnn"]),
+    }
+    monkeypatch.setattr(hooks, "pipelines", pipelines)
+
+
+@pytest.mark.parametrize(
+    "name", ["data_split", "data_split.seed", "candidates", "candidates.cnn.estimator"]
+)
+def test_parameters_that_a_pipeline_reads_pass(known_pipelines, name):
+    ProjectHooks().after_catalog_created({"parameters": {}, f"params:{name}": 1})
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [("data_splitt", "data_split"), ("candidates.cn", "candidates.cnn")],
+)
+def test_other_parameters_are_refused(known_pipelines, name, meant):
+    with pytest.raises(ValueError, match=f"'{name}': did you mean '{meant}'"):
+        ProjectHooks().after_catalog_created({f"params:{name}": 1})
+
+
+def run_params(**changes):
+    return {"run_id": "now", "project_path": ".", "only_missing_outputs": False} | changes
+
+
+def test_missing_inputs_are_named_before_anything_runs():
+    two_nodes = pipeline([node(len, "champion", "size"), node(len, "images", "count")])
+    catalog = DataCatalog({"champion": MemoryDataset(), "images": MemoryDataset([])})
+    with pytest.raises(FileNotFoundError, match="expected champion to be saved by an earlier run"):
+        ProjectHooks().before_pipeline_run(run_params(), two_nodes, catalog)
+
+
+def test_provenance_names_run_versions_packages_and_commit(tmp_path, known_pipelines):
+    pipe = pipeline([node(len, "images", "count", name="count_images")])
+    catalog = DataCatalog({"images": MemoryDataset([]), "count": MemoryDataset()})
+    ProjectHooks().before_pipeline_run(run_params(project_path=str(tmp_path)), pipe, catalog)
+    provenance = catalog["provenance"].load()
+    assert provenance["run_id"] == "now"
+    assert provenance["versions"] == {"images": None, "count": "now"}
+    assert set(provenance["packages"]) == set(hooks.PACKAGES)
+    assert (provenance["git_commit"], provenance["git_dirty"]) == (None, None)
+
+
+@pytest.mark.skipif(not shutil.which("git"), reason="git is not installed")
+def test_git_commit_and_whether_files_differ_from_it(tmp_path):
+    def git(*command):
+        identity = ["-c", "user.name=n", "-c", "user.email=e"]
+        command = ["git", "-C", tmp_path, *identity, *command]
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+    git("init")
+    (tmp_path / "file").write_text("1")
+    git("add", "file")
+    git("commit", "-m", "first")
+    commit = git("rev-parse", "HEAD")
+    assert hooks._describe_code(str(tmp_path)) == {"git_commit": commit, "git_dirty": False}
+    (tmp_path / "file").write_text("2")
+    assert hooks._describe_code(str(tmp_path)) == {"git_commit": commit, "git_dirty": True}

@@ -1,0 +1,118 @@
+import numpy as np
+import pytest
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.neural_network import MLPClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC
+from sklearn.tree import DecisionTreeClassifier
+
+from mnist_kedro.metrics import (
+    count_parameters,
+    mcnemar_p_value,
+    percent,
+    predict_labels,
+    score_classifier,
+    score_predictions,
+    wilson_interval,
+)
+
+LABELS = np.array([0, 0, 1, 1, 2], dtype=np.uint8)
+PREDICTIONS = np.array([0, 1, 1, 1, 2], dtype=np.uint8)
+PROBABILITIES = np.array(
+    [[0.8, 0.1, 0.1], [0.2, 0.6, 0.2], [0.1, 0.8, 0.1], [0.0, 1.0, 0.0], [0.1, 0.1, 0.8]]
+)
+
+
+def test_scores_are_exact():
+    scores = score_predictions(LABELS, PREDICTIONS, PROBABILITIES, "validation")
+    assert scores["validation_accuracy"] == 4 / 5
+    assert scores["recall"] == {"0": 0.5, "1": 1.0, "2": 1.0}
+    assert scores["macro_f1"] == pytest.approx((2 / 3 + 4 / 5 + 1) / 3)
+    expected = -np.log([0.8, 0.2, 0.8, 1.0, 0.8]).mean()
+    assert scores["log_loss"] == pytest.approx(expected)
+    interval = scores["validation_accuracy_low"], scores["validation_accuracy_high"]
+    assert interval == wilson_interval(4, 5)
+
+
+def test_without_probabilities_there_is_no_log_loss():
+    assert score_predictions(LABELS, PREDICTIONS, None, "test")["log_loss"] is None
+
+
+def test_wilson_interval_is_that_of_the_formula():
+    successes, trials, z = 9900, 10_000, 1.959964
+    centre = (successes + z**2 / 2) / (trials + z**2)
+    half = z / (trials + z**2) * np.sqrt(successes * (trials - successes) / trials + z**2 / 4)
+    assert wilson_interval(successes, trials) == pytest.approx((centre - half, centre + half))
+
+
+@pytest.mark.parametrize("successes", [0, 100])
+def test_wilson_interval_stays_within_0_and_1(successes):
+    low, high = wilson_interval(successes, 100)
+    assert 0 <= low < high <= 1
+
+
+def test_mcnemar_is_the_sign_test_on_the_images_that_only_one_gets_right():
+    one = np.array([True] * 8 + [False] + [True] * 100)
+    other = np.array([False] * 8 + [True] + [True] * 100)
+    assert mcnemar_p_value(one, other) == pytest.approx(2 * (1 + 9) / 2**9)
+    assert mcnemar_p_value(other, one) == mcnemar_p_value(one, other)
+
+
+def test_mcnemar_of_equals_is_1():
+    assert mcnemar_p_value(np.array([True, False]), np.array([True, False])) == 1.0
+
+
+@pytest.fixture(scope="module")
+def points():
+    random = np.random.default_rng(0)
+    labels = np.repeat(np.arange(3, dtype=np.uint8), 20)
+    return random.normal(labels[:, None], 0.3, (60, 4)), labels
+
+
+@pytest.mark.parametrize(
+    ("classifier", "count"),
+    [
+        (LogisticRegression(), 3 * 4 + 3),
+        (make_pipeline(StandardScaler(), LogisticRegression()), 3 * 4 + 3),
+        (MLPClassifier((5,), max_iter=500, tol=0.01), 4 * 5 + 5 + 5 * 3 + 3),
+        (SVC(), None),
+    ],
+)
+def test_parameters_are_weights_and_biases(points, classifier, count):
+    assert count_parameters(classifier.fit(*points)) == count
+
+
+def test_parameters_of_a_forest_are_the_nodes_of_its_trees(points):
+    tree = DecisionTreeClassifier(random_state=0).fit(*points)
+    assert count_parameters(tree) == tree.tree_.node_count
+    forest = RandomForestClassifier(3, random_state=0).fit(*points)
+    assert count_parameters(forest) == sum(each.tree_.node_count for each in forest.estimators_)
+
+
+def test_predictions_are_the_most_probable_labels(points):
+    classifier = LogisticRegression().fit(*points)
+    labels, probabilities = predict_labels(classifier, points[0])
+    np.testing.assert_array_equal(labels, classifier.predict(points[0]))
+    np.testing.assert_array_equal(probabilities, classifier.predict_proba(points[0]))
+
+
+def test_a_classifier_is_scored_timed_and_weighed(points):
+    features, labels = points
+    classifier = LogisticRegression().fit(features, labels)
+    scores, table = score_classifier(classifier, features, labels, "test")
+    assert scores["test_accuracy"] == classifier.score(features, labels)
+    assert scores["predict_ms_per_image"] > 0
+    assert scores["predict_ms_single_image"] > scores["predict_ms_per_image"]
+    assert 500 < scores["model_bytes"] < 5000
+    assert scores["parameters"] == 15
+    assert list(table) == ["label", "prediction", "confidence"]
+    np.testing.assert_array_equal(table["label"], labels)
+    np.testing.assert_array_equal(
+        table["confidence"], classifier.predict_proba(features).max(axis=1)
+    )
+
+
+def test_percent():
+    assert percent(0.98654) == "98.65 %"

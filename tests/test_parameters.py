@@ -1,0 +1,39 @@
+import pytest
+from pydantic import Field
+
+from mnist_kedro.parameters import Parameters, unknown_name
+
+
+class Example(Parameters):
+    size: int = Field(ge=1)
+    cost: str = "time"
+
+
+def test_valid_parameters_become_a_model():
+    assert Example.model_validate({"size": 3}) == Example(size=3, cost="time")
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        ({"size": 0}, "'size' should be greater than or equal to 1, found 0"),
+        ({"sise": 3, "size": 3}, "unknown parameter 'sise': did you mean 'size'?"),
+        ({"zzz": 3, "size": 3}, "unknown parameter 'zzz': known are cost, size"),
+        ({}, "'size' is missing, found {}"),
+    ],
+)
+def test_wrong_parameters_are_named_in_one_sentence(given, sentence):
+    with pytest.raises(ValueError, match="^") as caught:
+        Example.model_validate(given)
+    assert str(caught.value) == sentence
+
+
+def test_parameters_cannot_be_changed():
+    with pytest.raises(ValueError, match="frozen"):
+        Example(size=3).size = 4
+
+
+def test_unknown_name_suggests_the_closest():
+    assert unknown_name("network", "cn", ["mlp", "cnn"]) == (
+        "unknown network 'cn': did you mean 'cnn'?"
+    )

@@ -1,0 +1,93 @@
+import subprocess
+import sys
+
+import pytest
+from kedro.framework.session import KedroSession
+from kedro.framework.startup import bootstrap_project
+from kedro.io import MemoryDataset
+
+from mnist_kedro.hooks import PROVENANCE
+from mnist_kedro.pipeline_registry import candidate_names, register_pipelines
+
+CANDIDATES = ["logistic_regression", "random_forest", "mlp_64", "mlp_128", "mlp_128_128", "cnn"]
+
+
+@pytest.fixture
+def in_project(project, monkeypatch):
+    monkeypatch.chdir(project)
+    bootstrap_project(project)
+    return project
+
+
+def test_candidates_are_the_keys_of_the_yaml_file(in_project):
+    assert candidate_names() == CANDIDATES
+
+
+def test_candidates_are_found_from_a_folder_inside_the_project(in_project, monkeypatch):
+    monkeypatch.chdir(in_project / "conf" / "base")
+    assert candidate_names() == CANDIDATES
+
+
+def test_without_the_file_the_error_names_it(in_project):
+    file = in_project / "conf" / "base" / "parameters_model_training.yml"
+    file.unlink()
+    with pytest.raises(FileNotFoundError, match=str(file)):
+        candidate_names()
+
+
+def test_without_candidates_the_error_says_so(in_project):
+    file = in_project / "conf" / "base" / "parameters_model_training.yml"
+    file.write_text("model_training: {seed: 0}\n")
+    with pytest.raises(ValueError, match="at least one entry under 'candidates'"):
+        candidate_names()
+
+
+def test_stages_stand_in_run_order_and_compose(in_project):
+    pipelines = register_pipelines()
+    stages = ["data_ingestion", "data_split", "model_training", "model_selection"]
+    assert list(pipelines) == [*stages, "final_training", "inference", "final", "__default__"]
+    final = pipelines["final_training"] + pipelines["inference"]
+    assert set(pipelines["final"].nodes) == set(final.nodes)
+    assert len(pipelines["__default__"].nodes) == 9 + 2 * len(CANDIDATES)
+    assert {node.namespace for node in pipelines["model_training"].nodes} == set(CANDIDATES)
+
+
+def test_nodes_have_the_names_of_their_functions(in_project):
+    for node in register_pipelines()["__default__"].nodes:
+        assert node.name.rpartition(".")[2] == node.func.__name__
+
+
+def test_every_dataset_is_saved(in_project):
+    """A factory that matches nothing would keep the data in memory, in silence."""
+    with KedroSession.create(project_path=in_project) as session:
+        catalog = session.load_context().catalog
+        for name in register_pipelines()["__default__"].datasets():
+            if not name.startswith("params:") and name != PROVENANCE:
+                assert name in catalog, name
+                assert not isinstance(catalog[name], MemoryDataset), name
+                assert catalog[name]._version is not None, name
+
+
+def test_the_test_set_is_read_by_the_last_two_stages_only(in_project):
+    pipelines = register_pipelines()
+    readers = {
+        node.name
+        for node in pipelines["__default__"].nodes
+        if {"test_images", "test_labels"} & set(node.inputs)
+    }
+    assert readers == {"score_final_model", "predict_images"}
+    assert "test_labels" not in pipelines["inference"].inputs()
+
+
+def test_listing_pipelines_imports_nothing_heavy(in_project):
+    script = (
+        "import sys; sys.argv = ['kedro', 'registry', 'list']\n"
+        "from kedro.framework.cli import main\n"
+        "try: main()\n"
+        "except SystemExit: pass\n"
+        "heavy = {'torch', 'sklearn', 'scipy', 'matplotlib', 'mlflow', 'pandas.core.frame'}\n"
+        "print('heavy:', sorted(heavy & set(sys.modules)))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert "final_training" in done.stdout
+    assert "heavy: []" in done.stdout
