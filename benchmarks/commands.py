@@ -53,7 +53,7 @@ def default_run_rows(folder: Path, runs: int) -> tuple[list[Row], str]:
             peer,
             ours=[outcome.megabytes for outcome in ours],
             theirs=[outcome.megabytes for outcome in theirs],
-            goal="none",
+            goal="",
             unit="MB",
         ),
     ]

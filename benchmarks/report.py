@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from benchmarks.measure import Row
 
 DIGITS = 4  # significant ones, in the file
+NARROWEST = 120  # columns; what is piped into a file has no width of its own
 ROUNDED_FROM = 100  # in the table, to whole numbers
 PACKAGES = ("torch", "scikit-learn", "skorch", "kedro")
 
@@ -34,6 +35,7 @@ def print_report(rows: Iterable[Row], title: str, notes: Iterable[str]) -> None:
         ours, theirs = (f"{readable(value)} {row.unit}" for value in (row.ours, row.theirs))
         table.add_row(row.name, row.peer, ours, theirs, readable(row.ratio), row.goal)
     console = Console(highlight=False)
+    console = console if console.is_terminal else Console(width=NARROWEST, highlight=False)
     console.print(table)
     for note in (*notes, describe_machine()):
         console.print(note)

@@ -46,7 +46,7 @@ def write_idx_folder():
             array = getattr(arrays, key)
             data = idx_header(array.shape) + array.tobytes()
             path = folder / (name.replace("-idx", infix) + suffix)
-            path.write_bytes(gzip.compress(data, mtime=0) if suffix else data)
+            path.write_bytes(gzip.compress(data, 1, mtime=0) if suffix else data)
         return folder
 
     return write

@@ -45,7 +45,6 @@ MALFORMED = {
 
 def saved(folder, content, name="file"):
     path = folder / name
-    path.unlink(missing_ok=True)  # another inode, so that an array mapped before stays whole
     path.write_bytes(content)
     return path
 
@@ -144,7 +143,7 @@ LIES = {
     "raw, claims terabytes": lambda: idx_header((MAX, 28, 28)),
     "gzip, claims terabytes": lambda: gzip.compress(idx_header((MAX, 28, 28))),
     "gzip, claims what its size forbids": lambda: gzip.compress(idx_header((1000, 28, 28))),
-    "gzip bomb": lambda: gzip.compress(idx_header((1, 28, 28)) + bytes(2**26), 1),
+    "gzip bomb": lambda: gzip.compress(idx_header((1, 28, 28)) + bytes(2**24), 1),
 }
 
 
@@ -194,7 +193,7 @@ def read_or_refuse(folder, content):
     rest=st.binary(max_size=100),
     compress=st.booleans(),
 )
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=100)
 def test_random_bytes(scratch, prefix, rest, compress):
     content = prefix + rest
     read_or_refuse(scratch, gzip.compress(content) if compress else content)
@@ -219,6 +218,6 @@ def mutations(draw):
 
 
 @given(content=mutations())
-@settings(deadline=None, max_examples=400)
+@settings(deadline=None, max_examples=300)
 def test_mutated_files(scratch, content):
     read_or_refuse(scratch, content)

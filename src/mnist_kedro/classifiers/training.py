@@ -72,7 +72,7 @@ def _train_epoch(
     correct = torch.zeros((), device=items.device)
     for batch in torch.randperm(len(items)).to(items.device).split(batch_size):
         expected = targets[batch]
-        logits = network(to_float(items[batch]))
+        logits = network(to_float(items.index_select(0, batch)))
         loss = cross_entropy(logits, expected)
         optimizer.zero_grad()
         loss.backward()
