@@ -2,6 +2,7 @@
 
 import gzip
 import hashlib
+import os
 import shutil
 import subprocess
 import sys
@@ -164,8 +165,15 @@ def copy_project(folder):
 
 def run_kedro(folder, *arguments):
     """Run the real command in a process of its own."""
-    command = [sys.executable, "-m", "kedro", *arguments]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300)
+    return subprocess.run(
+        [sys.executable, "-m", "kedro", *arguments],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        # One thread each: fast for small data, also where candidates train side by side.
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+    )
 
 
 @pytest.fixture(name="run_kedro", scope="session")

@@ -1,4 +1,4 @@
-"""Where images come from: mirrors on the web, a folder, or the digits that scikit-learn carries.
+"""Where images come from: a folder, or scikit-learn's own digits (`mirrors.py` has the web).
 
 Every source ends in the same four verified arrays.
 """
@@ -6,10 +6,6 @@ Every source ends in the same four verified arrays.
 from __future__ import annotations
 
 import hashlib
-import logging
-import sys
-from concurrent.futures import ThreadPoolExecutor, wait
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -17,7 +13,8 @@ import numpy as np
 from mnist_kedro.idx import IdxFormatError, idx_sha256, read_idx
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -30,14 +27,6 @@ FILES = {
     "test_images": "t10k-images-idx3-ubyte",
     "test_labels": "t10k-labels-idx1-ubyte",
 }
-MIRROR_SECONDS = 8.0  # within which a mirror answers, or counts as out of reach
-READ_SECONDS = 20.0  # without a byte, after which a download is given up
-
-logger = logging.getLogger(__name__)
-
-
-class DownloadError(ConnectionError):
-    """No mirror gave the files."""
 
 
 class Arrays(NamedTuple):
@@ -62,34 +51,9 @@ def load_folder(folder: Path) -> Arrays:
             f"found {str(folder)!r}, which is no folder"
         )
     paths = {key: _find_file(folder, name) for key, name in FILES.items()}
-    arrays = Arrays(**{key: _read(key, path) for key, path in paths.items()})
+    arrays = Arrays(**{key: read_file(key, path) for key, path in paths.items()})
     validate_arrays(arrays, {key: str(path) for key, path in paths.items()})
     return arrays
-
-
-def download(mirrors: Sequence[str], sha256: Mapping[str, str], cache: Path) -> Arrays:
-    """Return the files of `cache`; fetch those that are missing or damaged there from a mirror.
-
-    One process at a time fetches; the others wait for its files.
-
-    Args:
-        mirrors: Addresses that end in `/`, in the order in which they are tried.
-        sha256: For each name in `FILES`, of the decompressed bytes (mirrors compress anew).
-        cache: Folder that keeps the files. Nothing unverified is ever in it under its final name.
-
-    Raises:
-        DownloadError: No mirror could be reached, or none had the right bytes.
-    """
-    from filelock import FileLock
-
-    cache.mkdir(parents=True, exist_ok=True)
-    with FileLock(cache / ".lock"):
-        missing = [key for key in FILES if not _is_intact(key, cache, sha256)]
-        if missing:
-            reachable = _answering(mirrors)
-            for key in missing:
-                _fetch(key, reachable, sha256[key], cache)
-    return load_folder(cache)
 
 
 def embedded_digits() -> Arrays:
@@ -116,7 +80,7 @@ def validate_arrays(arrays: Arrays, names: Mapping[str, str]) -> None:
     """Check what a single file cannot tell; `names` says how to call each file in an error.
 
     Raises:
-        IdxFormatError: Counts that differ, labels outside 0-9, a class without an image, or
+        IdxFormatError: Counts that differ, labels other than all of 0-9, or
             images that are constant or do not use the range from 0 (paper) to 255 (ink).
     """
     for split in ("train", "test"):
@@ -128,9 +92,10 @@ def validate_arrays(arrays: Arrays, names: Mapping[str, str]) -> None:
                 f"{labels_file}: expected a label for each of the {len(images):,} images in "
                 f"{images_file}, found {len(labels):,} labels"
             )
-        if labels.max() >= CLASSES:
+        if labels.max() >= CLASSES or len(set(labels.tolist())) < CLASSES:
             raise IdxFormatError(
-                f"{labels_file}: expected labels from 0 to {CLASSES - 1}, found {labels.max()}"
+                f"{labels_file}: expected all labels from 0 to {CLASSES - 1} and no other, found "
+                f"{sorted(set(labels.tolist()))}"
             )
         lowest, highest = images.min(), images.max()
         if lowest > np.iinfo(np.uint8).max // 2 or highest <= np.iinfo(np.uint8).max // 2:
@@ -158,78 +123,9 @@ def _find_file(folder: Path, name: str) -> Path:
     raise FileNotFoundError(f"{folder}: expected the file {name} or {name}.gz, found neither")
 
 
-def _read(key: str, path: Path) -> NDArray[np.uint8]:
+def read_file(key: str, path: Path) -> NDArray[np.uint8]:
+    """Read the file that `FILES` has under this name: images `(n, 28, 28)` or labels `(n,)`."""
     return read_idx(path, (SIDE, SIDE) if key.endswith("images") else ())
-
-
-def _is_intact(key: str, cache: Path, sha256: Mapping[str, str]) -> bool:
-    path = cache / f"{FILES[key]}.gz"
-    try:
-        if idx_sha256(_read(key, path)) == sha256[key]:
-            return True
-        logger.warning("%s is not what was downloaded once: fetching it again.", path)
-    except FileNotFoundError:
-        return False
-    except IdxFormatError as error:
-        logger.warning("Fetching it again: %s", error)
-    path.unlink()
-    return False
-
-
-def _answering(mirrors: Sequence[str]) -> list[str]:
-    """Return the mirrors that answer; asked at once, so being offline costs one time-out."""
-    import requests
-
-    pool = ThreadPoolExecutor(max_workers=len(mirrors))
-    asked = {
-        mirror: pool.submit(
-            requests.head,
-            f"{mirror}{FILES['test_labels']}.gz",
-            timeout=MIRROR_SECONDS,
-            allow_redirects=True,
-        )
-        for mirror in mirrors
-    }
-    done, _ = wait(asked.values(), timeout=MIRROR_SECONDS)
-    pool.shutdown(wait=False, cancel_futures=True)
-    answers = {m: f.result() for m, f in asked.items() if f in done and not f.exception()}
-    reachable = [mirror for mirror, answer in answers.items() if answer.ok]
-    if not reachable:
-        raise DownloadError(
-            f"none of the {len(mirrors)} mirrors answered ({', '.join(mirrors)}): check the "
-            f"network, or put the four files into a folder and name it as 'source'"
-        )
-    return reachable
-
-
-def _fetch(key: str, mirrors: Sequence[str], sha256: str, cache: Path) -> None:
-    """Fetch one file from the first mirror that has it, by a temporary file beside its place."""
-    import pooch
-    import requests
-
-    pooch.get_logger().setLevel("WARNING")
-    name = f"{FILES[key]}.gz"
-    http = pooch.HTTPDownloader(
-        timeout=(MIRROR_SECONDS, READ_SECONDS), progressbar=sys.stderr.isatty()
-    )
-
-    def verified(url: str, output_file: str, retriever: pooch.Pooch | None) -> None:
-        http(url, output_file, retriever)
-        found = idx_sha256(_read(key, Path(output_file)))
-        if found != sha256:
-            raise IdxFormatError(f"{url}: expected the sha256 {sha256}, found {found}")
-
-    problems = []
-    for mirror in mirrors:
-        logger.info("Downloading %s%s", mirror, name)
-        try:
-            pooch.retrieve(f"{mirror}{name}", None, name, cache, downloader=verified)
-        except (requests.RequestException, IdxFormatError) as error:
-            problems.append(f"{mirror}: {error}")
-            logger.warning("Trying the next mirror: %s", error)
-        else:
-            return
-    raise DownloadError(f"no mirror had a good {name}: {'; '.join(problems)}")
 
 
 def _to_mnist_format(digit: NDArray[np.float64]) -> NDArray[np.uint8]:

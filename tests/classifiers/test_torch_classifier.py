@@ -24,6 +24,7 @@ def test_scikit_learn_compatible(estimator, check):
     check(estimator)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [{}, CNN])
 def test_learns_digits_of_writers_it_has_not_seen(digits, options):
     classifier = TorchClassifier(random_state=0, **options)
@@ -84,6 +85,7 @@ def test_history_has_a_row_per_epoch_and_watching_changes_nothing(digits):
     np.testing.assert_array_equal(alone.predict_proba(test[0]), watched.predict_proba(test[0]))
 
 
+@pytest.mark.slow
 def test_pickle_holds_numpy_weights_and_predicts_the_same_in_another_process(digits, tmp_path):
     classifier = TorchClassifier(epochs=1, random_state=0, **CNN)
     classifier.fit(digits.train_images, digits.train_labels)

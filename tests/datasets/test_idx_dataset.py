@@ -93,7 +93,9 @@ def test_different_bytes_are_two_files(tmp_path, dataset, path, images):
     assert [path(version).stat().st_nlink for version in ("v1", "v2")] == [1, 1]
     assert path("v1").read_bytes() == file_content(IMAGES)
     assert path("v2").read_bytes() == file_content(images)
-    assert files(tmp_path) == [path("v1"), path("v2")]
+    dataset("v3").save(images)
+    assert path("v3").samefile(path("v2"))
+    assert files(tmp_path) == [path("v1"), path("v2"), path("v3")]
 
 
 DAMAGE = {

@@ -54,22 +54,27 @@ class IdxDataset(AbstractVersionedDataset["NDArray[np.uint8]", "NDArray[np.uint8
 
     def save(self, data: NDArray[np.uint8]) -> None:
         """Write `data`, `uint8 (n, *item_shape)`."""
-        if data.dtype != np.uint8 or data.shape[1:] != self._item_shape:
+        is_array_of_items = data.ndim == 1 + len(self._item_shape) and data.size > 0
+        if data.dtype != np.uint8 or not is_array_of_items or data.shape[1:] != self._item_shape:
             raise ValueError(
-                f"{self._filepath.name}: expected uint8 of shape (n, *{self._item_shape}), "
+                f"{self._filepath.name}: expected uint8 of shape {('n >= 1', *self._item_shape)}, "
                 f"found {data.dtype} of shape {data.shape}"
             )
         path = Path(self._get_save_path())
         versions = self.list_versions() if self._version else []
         path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("wb") as file:
-            file.write(idx_header(data.shape))
-            file.write(np.ascontiguousarray(data).data)
-        if versions and filecmp.cmp(versions[0], path, shallow=False):
-            link = path.with_suffix(".link")
-            with suppress(OSError):  # no hard links on this file system: keep the copy
-                os.link(versions[0], link)
-                link.replace(path)
+        temporary = path.with_name(f".{path.name}.{os.getpid()}")
+        try:
+            with temporary.open("wb") as file:
+                file.write(idx_header(data.shape))
+                file.write(np.ascontiguousarray(data).data)
+            if versions and filecmp.cmp(versions[0], temporary, shallow=False):
+                with suppress(OSError):  # no hard links on this file system: keep the copy
+                    os.link(versions[0], path)
+                    return
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
 
     def _exists(self) -> bool:
         return Path(self._get_load_path()).is_file()

@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from mnist_kedro.idx import IdxFormatError, idx_header
+from mnist_kedro.mirrors import DownloadError
 from mnist_kedro.pipelines.data_ingestion.nodes import (
     SAMPLES_PER_CLASS,
     DataIngestionParameters,
@@ -19,7 +20,7 @@ from mnist_kedro.pipelines.data_ingestion.nodes import (
     ingest_images,
     profile_images,
 )
-from mnist_kedro.sources import FILES, Arrays, DownloadError
+from mnist_kedro.sources import FILES, Arrays
 
 CONFIGURATION = Path(__file__).parents[3] / "conf/base/parameters_data_ingestion.yml"
 UNREACHABLE = "http://127.0.0.1:9/"

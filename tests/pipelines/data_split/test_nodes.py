@@ -61,8 +61,8 @@ def test_a_sample_larger_than_the_data_is_clipped_with_a_warning(caplog):
 
 
 def test_too_small_a_sample_is_refused():
-    with pytest.raises(ValueError, match="at least 10 .* found 40 and 5: raise"):
-        split(sample_size=45, validation_fraction=0.1)
+    with pytest.raises(ValueError, match="at least 10 .* found 45 and 5: raise"):
+        split(sample_size=50, validation_fraction=0.1)
 
 
 @pytest.mark.parametrize(

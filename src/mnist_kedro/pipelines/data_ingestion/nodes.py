@@ -11,16 +11,10 @@ from numpy.typing import NDArray
 
 from mnist_kedro.idx import idx_sha256
 from mnist_kedro.lazy import Figure
+from mnist_kedro.mirrors import DownloadError, download
 from mnist_kedro.parameters import Parameters
 from mnist_kedro.plots import plot_sample_grid
-from mnist_kedro.sources import (
-    Arrays,
-    DownloadError,
-    data_sha256,
-    download,
-    embedded_digits,
-    load_folder,
-)
+from mnist_kedro.sources import Arrays, data_sha256, embedded_digits, load_folder
 
 EMBEDDED_NAME = "embedded digits (not MNIST)"
 SAMPLES_PER_CLASS = 16
@@ -55,13 +49,14 @@ def ingest_images(
         IdxFormatError: A file is damaged, or the files do not belong together.
     """
     arrays, origin = _read_source(parameters)
+    profile = profile_images(arrays)
     if origin == "embedded":
         name = EMBEDDED_NAME
-    elif idx_sha256(arrays.train_images) == parameters.sha256["train_images"]:
+    elif profile["sha256"] == parameters.sha256:
         name = parameters.name
     else:
-        name = f"{Path(parameters.source).name} (not {parameters.name})"
-    return *arrays, {"name": name, "source": origin, **profile_images(arrays)}
+        name = f"{Path(origin).name} (not {parameters.name})"
+    return *arrays, {"name": name, "source": origin, **profile}
 
 
 def profile_images(arrays: Arrays) -> dict[str, Any]:
