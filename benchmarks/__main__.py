@@ -23,7 +23,7 @@ def main() -> None:
     """Measure and report."""
     arguments = parse_arguments()
     # For all that is started from here: everybody uses the CPU, and nobody sends statistics.
-    os.environ |= {"CUDA_VISIBLE_DEVICES": "", "DO_NOT_TRACK": "1"}
+    os.environ |= {"CUDA_VISIBLE_DEVICES": "", "DO_NOT_TRACK": "true"}
     runs = 1 if arguments.quick else arguments.runs
     rows, notes = measure(arguments.data, runs)
     title = f"Medians of {SHORT_RUNS} runs a side, taken in turn; {runs} for the default run"

@@ -45,7 +45,7 @@ def default_run_rows(folder: Path, runs: int) -> tuple[list[Row], str]:
             peer,
             ours=[outcome.seconds for outcome in ours],
             theirs=[outcome.seconds for outcome in theirs],
-            goal="<= 2",
+            goal="<= 2, ours <= 120 s",
             unit="s",
         ),
         Row.of(
@@ -53,7 +53,7 @@ def default_run_rows(folder: Path, runs: int) -> tuple[list[Row], str]:
             peer,
             ours=[outcome.megabytes for outcome in ours],
             theirs=[outcome.megabytes for outcome in theirs],
-            goal="",
+            goal="ours <= 2,000 MB",
             unit="MB",
         ),
     ]
@@ -83,7 +83,8 @@ def run_project(folder: Path) -> Outcome:
     """Do the default run in a copy of the project that has its settings and no data."""
     with TemporaryDirectory() as temporary:
         copy = Path(temporary)
-        shutil.copy(PROJECT / "pyproject.toml", copy)
+        for name in ("pyproject.toml", ".telemetry"):
+            shutil.copy(PROJECT / name, copy)
         shutil.copytree(PROJECT / "conf", copy / "conf", ignore=shutil.ignore_patterns("local"))
         (copy / "conf" / "local").mkdir()
         (copy / "src").mkdir()  # Kedro wants one; the package itself is installed

@@ -163,16 +163,18 @@ def copy_project(folder):
     return folder
 
 
-def run_kedro(folder, *arguments):
-    """Run the real command in a process of its own."""
+def run_kedro(folder, *arguments, threads="1"):
+    """Run the real command in a process of its own.
+
+    One thread is fast for small data, also where candidates train side by side.
+    """
     return subprocess.run(
         [sys.executable, "-m", "kedro", *arguments],
         cwd=folder,
         capture_output=True,
         text=True,
         timeout=300,
-        # One thread each: fast for small data, also where candidates train side by side.
-        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        env=os.environ | ({"OMP_NUM_THREADS": threads} if threads else {}),
     )
 
 

@@ -22,9 +22,9 @@ def raising(error):
         (
             ParameterValidationError(
                 "Parameter validation failed:\n- Parameter 'candidates.cnn': Failed to instantiate "
-                "Candidate for parameter 'candidates.cnn': unknown estimator"
+                "Candidate for parameter 'candidates.cnn': unknown estimator\n- Parameter 'b': bad"
             ),
-            "Parameter 'candidates.cnn': unknown estimator",
+            "Parameter 'candidates.cnn': unknown estimator; Parameter 'b': bad",
         ),
     ],
 )
@@ -36,9 +36,8 @@ def test_foreseeable_errors_end_in_one_sentence(error, sentence, capsys):
     assert capsys.readouterr().err == f"Error: {sentence}\n"
 
 
-def test_of_a_dataset_that_cannot_be_loaded_the_cause_is_told():
-    error = DatasetError("Failed while loading data from dataset IdxDataset(...)")
-    error.__cause__ = ValueError("images: expected 28, found 27")
+def test_of_a_dataset_that_cannot_be_loaded_name_and_cause_are_told():
+    error = DatasetError("images: Failed while loading IdxDataset(...).\nexpected 28, found 27")
     with pytest.raises(RunError, match="^images: expected 28, found 27$"):
         raising(error)()
 

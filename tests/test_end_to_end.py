@@ -2,7 +2,12 @@
 
 import contextlib
 import json
+import os
+import re
 import shutil
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -13,6 +18,7 @@ from kedro.framework.startup import bootstrap_project
 
 pytestmark = pytest.mark.slow
 
+ROOT = Path(__file__).parents[1]
 CANDIDATES = ["logistic_regression", "random_forest", "mlp_64", "mlp_128", "mlp_128_128", "cnn"]
 
 
@@ -122,8 +128,8 @@ def test_final_refuses_other_data_than_the_champion_was_chosen_on(used_project, 
             path.write_bytes(content)
     done = run_kedro(used_project, "run", "--pipelines=final")
     assert done.returncode == 1
-    assert "Error: expected the training data on which" in done.stderr
-    assert "run `kedro run` to choose again" in done.stderr
+    assert "Error: expected train_labels to be the data of the stages before" in done.stderr
+    assert "run `kedro run` from the start" in done.stderr
     assert len(versions(used_project, "06_models/final_model/model.pkl")) == 1
 
 
@@ -178,12 +184,65 @@ def test_parameters_and_versions_can_be_chosen(used_project, run_kedro):
     train = ["--namespaces=logistic_regression"]
     assert run_kedro(used_project, "run", *train).returncode == 0
     assert len(load(used_project, "logistic_regression.validation_predictions")[0]) == 100
+    done = run_kedro(used_project, "run", "--pipelines=model_selection")
+    assert done.returncode == 1
+    assert "validated on different images" in done.stderr
     done = run_kedro(used_project, "run", *train, f"--load-versions=splits:{old}")
     assert done.returncode == 0, done.stderr
     assert len(load(used_project, "logistic_regression.validation_predictions")[0]) == 287
-    # The other candidates were validated on another split now.
-    done = run_kedro(used_project, "run", "--pipelines=model_selection", "--load-versions=splits:x")
+    assert run_kedro(used_project, "run", "--pipelines=model_selection").returncode == 0
+
+
+@pytest.mark.parametrize("runner", ["SequentialRunner", "ParallelRunner"])
+def test_a_torn_file_ends_in_one_sentence(used_project, run_kedro, runner):
+    (file,) = (used_project / "data/01_raw/train-labels-idx1-ubyte").glob("*/*")
+    file.write_bytes(file.read_bytes()[:-1])
+    done = run_kedro(used_project, "run", "--pipelines=data_split", f"--runner={runner}")
+    assert done.returncode == 1
+    *_, last = done.stderr.splitlines()
+    assert last.startswith("Error: train_labels: ")
+    assert "expected 1,437 bytes of data for the dimensions (1437,), found 1,436" in last
+    assert "Traceback" not in done.stderr
+
+
+def test_without_a_network_the_run_falls_back_on_the_embedded_digits(project, run_kedro):
+    path = project / "conf/base/parameters_data_ingestion.yml"
+    path.write_text(re.sub(r"https://\S+", "http://127.0.0.1:9/", path.read_text()))
+    done = run_kedro(project, "run", "--pipelines=data_ingestion")
     assert done.returncode == 0, done.stderr
+    assert "THIS IS NOT MNIST" in done.stderr
+    assert load(project, "dataset_profile")[0]["name"] == "embedded digits (not MNIST)"
+
+
+def test_an_environment_changes_what_it_names_and_keeps_the_rest(used_project, run_kedro):
+    (used_project / "conf/small").mkdir()
+    (used_project / "conf/small/parameters.yml").write_text("data_split: {sample_size: 300}\n")
+    done = run_kedro(used_project, "run", "--pipelines=data_split", "--env=small")
+    assert done.returncode == 0, done.stderr
+    assert len(load(used_project, "splits")[0]) == 300
+
+
+def test_the_wheel_runs_with_the_configuration_beside_it(project, tmp_path):
+    """As `kedro package` builds it, but with the build tools that are installed."""
+    clone = tmp_path / "clone"
+    shutil.copytree(ROOT / "src", clone / "src")
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, clone)
+    pip = [sys.executable, "-m", "pip", "install", "--no-deps", "--no-build-isolation", "--quiet"]
+    subprocess.run([*pip, "--target", tmp_path / "site", clone], check=True)
+    folder = tmp_path / "elsewhere"
+    folder.mkdir()
+    stages = "--pipelines=data_ingestion,data_split"
+    options = [f"--conf-source={project / 'conf'}", "--params=data_ingestion.source=embedded"]
+    done = subprocess.run(
+        [sys.executable, "-m", "mnist_kedro", stages, *options],
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": str(tmp_path / "site")},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert list((folder / "data/05_model_input/splits.csv").glob("*/splits.csv"))
 
 
 def test_the_parallel_runner_gives_the_same_results(finished_project, project, run_kedro):

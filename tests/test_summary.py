@@ -45,6 +45,11 @@ def test_the_test_accuracy_stands_with_its_interval_and_count(capsys):
     assert "Candidates" not in printed
 
 
+def test_a_data_set_may_have_any_name(capsys):
+    print_summary(LEADERBOARD.assign(data="digits[/old]"), final_metrics=FINAL_METRICS)
+    assert "Candidates on digits[/old]" in capsys.readouterr().out
+
+
 def test_nothing_is_printed_of_a_run_that_made_none_of_it(capsys):
     print_summary()
     assert capsys.readouterr().out == ""

@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 
 class RunError(KedroCliError):
-    """A run cannot go on, for a reason that its user can mend."""
+    """A run cannot go on, for a reason that its user can probably mend."""
 
     def show(self, file: IO[Any] | None = None) -> None:
-        """Print the sentence; with `kedro --verbose` the traceback, as Kedro does."""
+        """Print the sentence; with `kedro --verbose run` the traceback, as Kedro does."""
         if self.VERBOSE_ERROR:
             super().show(file)
         else:
@@ -29,17 +29,25 @@ class RunError(KedroCliError):
 
 
 def one_sentence(callback: Callable[..., Any]) -> Callable[..., Any]:
-    """Make a command's foreseeable errors end in one sentence; bugs keep their traceback."""
+    """Make errors that speak of values, files or parameters end in one sentence, not a traceback.
+
+    `kedro --verbose run` shows the traceback; any other error has it anyhow.
+    """
 
     @functools.wraps(callback)
     def wrapped(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
         try:
             return callback(*args, **kwargs)
-        except DatasetError as error:  # Kedro's own sentence names the dataset, its cause says why
-            raise RunError(str(error.__cause__ or error)) from error
-        except (ValueError, OSError, ArithmeticError, ParameterValidationError) as error:
-            noise = r"Parameter validation failed:\n- |Failed to instantiate .*?: "
-            raise RunError(re.sub(noise, "", str(error))) from error
+        except DatasetError as error:
+            # Kedro says which dataset in the first line, its cause says why in the last.
+            first, *others = str(error).splitlines()
+            sentence = f"{first.partition(':')[0]}: {others[-1]}" if others else first
+            raise RunError(sentence) from error
+        except ParameterValidationError as error:
+            _, *sentences = re.sub(r"Failed to instantiate .*?: ", "", str(error)).splitlines()
+            raise RunError("; ".join(line.removeprefix("- ") for line in sentences)) from error
+        except (ValueError, OSError, ArithmeticError) as error:
+            raise RunError(str(error)) from error
 
     return wrapped
 

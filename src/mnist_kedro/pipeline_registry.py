@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import click
 import yaml
 from kedro.framework.project import settings
 from kedro.pipeline import Pipeline
@@ -45,14 +46,22 @@ def candidate_names() -> list[str]:
         FileNotFoundError: There is no such file.
         ValueError: It lists no candidates.
     """
-    project = find_kedro_project(Path.cwd()) or Path.cwd()
-    path = project / settings.CONF_SOURCE / CANDIDATES_FILE
+    path = _configuration() / CANDIDATES_FILE
     if not path.is_file():
         raise FileNotFoundError(
             f"expected the list of candidates in {path}, found no such file: run in the folder "
-            f"that holds {settings.CONF_SOURCE}/"
+            f"that holds {settings.CONF_SOURCE}/, or name that folder with --conf-source"
         )
     candidates = (yaml.safe_load(path.read_text(encoding="utf-8")) or {}).get("candidates")
     if not candidates:
         raise ValueError(f"expected at least one entry under 'candidates' in {path}, found none")
     return list(candidates)
+
+
+def _configuration() -> Path:
+    """Return the folder given with --conf-source, or else the one of the project."""
+    context = click.get_current_context(silent=True)
+    if context and (source := context.params.get("conf_source")):
+        return Path(source)
+    project: Path = find_kedro_project(Path.cwd()) or Path.cwd()
+    return project / str(settings.CONF_SOURCE)

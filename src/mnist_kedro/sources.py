@@ -5,7 +5,6 @@ Every source ends in the same four verified arrays.
 
 from __future__ import annotations
 
-import hashlib
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -61,8 +60,8 @@ def embedded_digits() -> Arrays:
 
     As MNIST's authors made theirs: the digit scaled with anti-aliasing so that its longer side
     fills 20 pixels, its centre of mass in the middle of 28x28. The first four fifths, in the order
-    of the original, are for training; the digits were collected writer by writer, so that the test
-    holds other people's writing.
+    of the original, are for training; that order goes from writer to writer, so that the test
+    holds mostly the writing of other people.
     Source: E. Alpaydin and C. Kaynak, https://doi.org/10.24432/C50P49.
     """
     from sklearn.datasets import load_digits
@@ -105,14 +104,19 @@ def validate_arrays(arrays: Arrays, names: Mapping[str, str]) -> None:
             )
 
 
-def data_sha256(images: NDArray[np.uint8], labels: NDArray[np.uint8]) -> str:
-    """Return the fingerprint of a data set: that of its images' and of its labels' IDX files.
+def verify_data(sha256: Mapping[str, str], **arrays: NDArray[np.uint8]) -> None:
+    """Make sure that these arrays, named as in `FILES`, are the ones with these checksums.
 
-    In a shell: `printf "%s%s" $(sha256sum < images | cut -c-64) $(sha256sum < labels | cut -c-64)
-    | sha256sum`.
+    Raises:
+        ValueError: One is not.
     """
-    both = idx_sha256(images) + idx_sha256(labels)
-    return hashlib.sha256(both.encode()).hexdigest()
+    for key, array in arrays.items():
+        if (found := idx_sha256(array)) != sha256[key]:
+            raise ValueError(
+                f"expected {key} to be the data of the stages before, with the sha256 "
+                f"{sha256[key]}, found {found}: run `kedro run` from the start, or load versions "
+                f"that belong together"
+            )
 
 
 def _find_file(folder: Path, name: str) -> Path:

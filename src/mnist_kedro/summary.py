@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from mnist_kedro.metrics import percent
@@ -29,19 +30,21 @@ def print_summary(
         console.print()
         console.print(_leaderboard_table(leaderboard))
     if champion is not None:
-        console.print(f"[bold]Champion[/]  {champion['reason']}")
+        console.print(f"[bold]Champion[/]  {escape(champion['reason'])}")
     if final_metrics is not None:
         console.print(
             f"[bold]Test[/]      {final_metrics['candidate']}, fitted on all training images of "
-            f"{final_metrics['data']}: [bold]{_accuracy(final_metrics, 'test')}[/] "
+            f"{escape(final_metrics['data'])}: [bold]{_accuracy(final_metrics, 'test')}[/] "
             f"on {final_metrics['n_test']:,} test images"
         )
     if champion is not None or final_metrics is not None:
-        console.print("[bold]Next[/]      see data/08_reporting, or the DAG with `kedro viz`")
+        console.print(
+            "[bold]Next[/]      `kedro viz run` shows the DAG; data/README.md says what is where"
+        )
 
 
 def _leaderboard_table(leaderboard: pd.DataFrame) -> Table:
-    table = Table(title=f"Candidates on {leaderboard['data'][0]}", title_justify="left")
+    table = Table(title=f"Candidates on {escape(leaderboard['data'][0])}", title_justify="left")
     table.add_column("candidate")
     table.add_column("validation accuracy (95 %)", justify="right")
     for name in ("fit", "predict / image", "model"):

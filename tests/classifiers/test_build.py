@@ -47,6 +47,12 @@ def test_a_random_state_among_the_hyperparameters_wins():
         ),
         ({"estimator": FOREST, "hyperparameters": {"n_estimators": 0}}, "n_estimators.*Got 0"),
         ({"estimator": FOREST, "hyperparameter": {}}, "did you mean 'hyperparameters'"),
+        ({"estimator": "sklearn.ensemble.VotingClassifier"}, "needs nothing but hyperparameters"),
+        (
+            {"estimator": FOREST, "hyperparameters": {"class_weight": {0: 1.0}}},
+            "plain values, with text as keys",
+        ),
+        ({"estimator": TORCH, "hyperparameters": {"device": "gpu"}}, "found 'gpu'"),
         ({"estimator": TORCH, "hyperparameters": {"epochs": 0}}, "epochs.*Got 0"),
         ({"estimator": TORCH, "hyperparameters": {"network": "cn"}}, "did you mean 'cnn'"),
         (

@@ -26,7 +26,7 @@ def test_scikit_learn_compatible(estimator, check):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("options", [{}, CNN])
-def test_learns_digits_of_writers_it_has_not_seen(digits, options):
+def test_learns_digits(digits, options):
     classifier = TorchClassifier(random_state=0, **options)
     classifier.fit(digits.train_images, digits.train_labels)
     assert classifier.score(digits.test_images, digits.test_labels) > 0.85
@@ -116,6 +116,20 @@ def test_pickle_holds_numpy_weights_and_predicts_the_same_in_another_process(dig
 def test_impossible_settings_are_refused(digits, options, sentence):
     with pytest.raises(ValueError, match=sentence):
         TorchClassifier(**options).fit(digits.train_images, digits.train_labels)
+
+
+def test_a_model_from_a_gpu_is_loaded_on_the_cpu_and_draws_no_random_numbers(digits):
+    classifier = TorchClassifier(epochs=1, random_state=0)
+    classifier.fit(digits.train_images, digits.train_labels)
+    expected = classifier.predict_proba(digits.test_images)
+    content = pickle.dumps(classifier.set_params(device="cuda"))
+    torch.manual_seed(0)
+    random = torch.rand(1)
+    torch.manual_seed(0)
+    loaded = pickle.loads(content)
+    assert torch.equal(torch.rand(1), random)
+    if not torch.cuda.is_available():
+        np.testing.assert_array_equal(loaded.predict_proba(digits.test_images), expected)
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")

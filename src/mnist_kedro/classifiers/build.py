@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import json
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -13,7 +14,6 @@ from mnist_kedro.parameters import Parameters, unknown_name
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-    from sklearn.base import BaseEstimator
 
     from mnist_kedro.classifiers.classifier import Classifier
 
@@ -27,6 +27,12 @@ class Candidate(Parameters):
     @model_validator(mode="after")
     def _can_be_built(self) -> Self:
         build_classifier(self, seed=0)
+        plain = json.loads(json.dumps(self.hyperparameters, default=str))
+        if plain != self.hyperparameters:  # or the champion's settings could not be saved
+            raise ValueError(
+                f"{self.estimator}: expected hyperparameters of plain values, with text as keys, "
+                f"found {self.hyperparameters}"
+            )
         return self
 
 
@@ -47,7 +53,7 @@ def build_classifier(candidate: Candidate, seed: int) -> Classifier:
     from sklearn.preprocessing import FunctionTransformer
     from sklearn.utils import get_tags
 
-    estimator: Any = _import_classifier(candidate.estimator)()
+    estimator = _create_classifier(candidate.estimator)
     known = estimator.get_params()
     for name in candidate.hyperparameters:
         if name not in known:
@@ -57,7 +63,8 @@ def build_classifier(candidate: Candidate, seed: int) -> Classifier:
     if "random_state" in known:
         estimator.set_params(random_state=seed)
     estimator.set_params(**candidate.hyperparameters)
-    estimator._validate_params()
+    if hasattr(estimator, "_validate_params"):  # what `fit` would say, before anything has run
+        estimator._validate_params()
     if get_tags(estimator).input_tags.three_d_array:
         classifier: Classifier = estimator
         return classifier
@@ -70,7 +77,7 @@ def flatten_and_scale(images: NDArray[np.uint8]) -> NDArray[np.float32]:
     return images.reshape(len(images), -1).astype(np.float32) / np.float32(255)
 
 
-def _import_classifier(path: str) -> type[BaseEstimator]:
+def _create_classifier(path: str) -> Any:  # noqa: ANN401 (any scikit-learn classifier)
     from sklearn.base import BaseEstimator, ClassifierMixin
 
     module_name, _, class_name = path.rpartition(".")
@@ -78,10 +85,18 @@ def _import_classifier(path: str) -> type[BaseEstimator]:
         found = getattr(importlib.import_module(module_name), class_name)
     except (ImportError, AttributeError, ValueError):
         found = None
-    mandatory_classes = (BaseEstimator, ClassifierMixin)
-    if not (inspect.isclass(found) and all(issubclass(found, c) for c in mandatory_classes)):
+    if not (
+        inspect.isclass(found)
+        and issubclass(found, BaseEstimator)
+        and issubclass(found, ClassifierMixin)
+    ):
         raise ValueError(
             f"unknown estimator '{path}': expected the import path of a scikit-learn classifier, "
             f"such as sklearn.linear_model.LogisticRegression"
         )
-    return found
+    try:
+        return found()
+    except TypeError as error:
+        raise ValueError(
+            f"expected an estimator that needs nothing but hyperparameters, found '{path}': {error}"
+        ) from error

@@ -27,7 +27,7 @@ def fit_classifier(
 
     Returns:
         The classifier, and a table with a row per epoch (one row for a classifier without): `epoch`
-        from 1, `seconds` since the start, `loss`, `train_accuracy`, `validation_accuracy`.
+        from 1, `seconds` of training so far, `loss`, `train_accuracy`, `validation_accuracy`.
     """
     from sklearn.utils.validation import has_fit_parameter
 
@@ -38,6 +38,5 @@ def fit_classifier(
     start = time.perf_counter()
     classifier.fit(*train, **options)
     seconds = time.perf_counter() - start
-    history = getattr(classifier, "history_", [{"epoch": 1}])
-    history[-1]["seconds"] = seconds
+    history = getattr(classifier, "history_", [{"epoch": 1, "seconds": seconds}])
     return classifier, pd.DataFrame(history, columns=HISTORY_COLUMNS)

@@ -16,7 +16,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from tqdm.auto import tqdm
 
 from mnist_kedro.classifiers.networks import build_network, check_options
-from mnist_kedro.classifiers.training import to_float, train_epochs
+from mnist_kedro.classifiers.training import find_device, to_float, train_epochs
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -45,7 +45,7 @@ class TorchClassifier(ClassifierMixin, BaseEstimator):
 
     Attributes:
         classes_: `(n_classes,)`, the labels, sorted.
-        history_: Per epoch a mapping: `epoch`, `seconds` since the start, `loss` (mean
+        history_: Per epoch a mapping: `epoch`, `seconds` of training so far, `loss` (mean
             cross-entropy) and `train_accuracy` (both measured while training) and, if `fit` was
             given validation data, `validation_accuracy`.
         n_parameters_: Weights and biases of the network.
@@ -107,7 +107,7 @@ class TorchClassifier(ClassifierMixin, BaseEstimator):
         self.classes_, targets = np.unique(labels, return_inverse=True)
         self.input_shape_, self.input_dtype_ = items.shape[1:], items.dtype
         seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
-        device = self._find_device()
+        device = find_device(self.device)
         with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
             torch.manual_seed(seed)
             self._build_network(device)
@@ -158,13 +158,16 @@ class TorchClassifier(ClassifierMixin, BaseEstimator):
         )
         self.history_: list[dict[str, float]] = []
         start = time.perf_counter()
+        watched = 0.0  # seconds that went into looking at the validation data
         # `None` shows the bar only where standard error is a terminal.
         bar = tqdm(epochs, desc=self.network, total=self.epochs, leave=False, disable=None)
         for epoch, (loss, accuracy) in enumerate(bar, start=1):
-            row = {"epoch": epoch, "seconds": time.perf_counter() - start}
+            trained = time.perf_counter()
+            row = {"epoch": epoch, "seconds": trained - start - watched}
             row |= {"loss": loss, "train_accuracy": accuracy}
             if validation_data is not None:
                 row["validation_accuracy"] = self.score(*validation_data)
+                watched += time.perf_counter() - trained
             self.history_.append(row)
             bar.set_postfix(loss=f"{loss:.3f}", train_accuracy=f"{accuracy:.2%}")
 
@@ -174,20 +177,10 @@ class TorchClassifier(ClassifierMixin, BaseEstimator):
         self.network_ = network.to(device)
         self.n_parameters_ = sum(weights.numel() for weights in network.parameters())
 
-    def _find_device(self) -> torch.device:
-        found = torch.cuda.is_available()
-        name = self.device if self.device != "auto" else ("cuda" if found else "cpu")
-        try:
-            device = torch.device(name)
-        except RuntimeError:
-            raise ValueError(f"expected 'device' to be auto, cpu or cuda, found {name!r}") from None
-        if device.type == "cuda" and not found:
-            raise ValueError(f"expected a CUDA device for 'device: {name}', found none: use auto")
-        return device
-
     def _validate_params(self) -> None:
         super()._validate_params()
         check_options(self.network, self.network_options or {})
+        find_device(self.device)
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
@@ -205,7 +198,10 @@ class TorchClassifier(ClassifierMixin, BaseEstimator):
         weights = (state := dict(state)).pop("weights_", None)
         super().__setstate__(state)
         if weights is not None:
-            self._build_network(self._find_device())
+            # What was trained on a GPU runs on the CPU where there is none.
+            device = find_device(self.device if torch.cuda.is_available() else "cpu")
+            with torch.random.fork_rng(devices=[]):
+                self._build_network(device)
             self.network_.load_state_dict({k: torch.from_numpy(w) for k, w in weights.items()})
 
 

@@ -1,6 +1,6 @@
 """The training loop: AdamW on a one-cycle schedule, over tensors that stay in memory.
 
-There is no `DataLoader`: for data in memory it costs many times the training itself.
+There is no `DataLoader`: data in memory needs none.
 Loshchilov and Hutter, 2019, "Decoupled weight decay regularization"; Smith, 2018, "A disciplined
 approach to neural network hyper-parameters".
 """
@@ -16,7 +16,7 @@ from torch.nn.functional import cross_entropy
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-WHITE = 255  # the highest value of `uint8`
+INK = 255  # the highest value of `uint8`
 
 
 def train_epochs(
@@ -41,7 +41,7 @@ def train_epochs(
         weight_decay: Of AdamW.
 
     Yields:
-        The epoch's mean cross-entropy and its accuracy, both met while training.
+        The epoch's mean cross-entropy and its accuracy, both measured while training.
 
     Raises:
         FloatingPointError: The loss is no longer a number.
@@ -83,6 +83,22 @@ def _train_epoch(
     return loss_sum.item() / len(items), correct.item() / len(items)
 
 
+def find_device(name: str) -> torch.device:
+    """Return the device of this name; `auto` is CUDA where there is one, else the CPU.
+
+    Raises:
+        ValueError: There is no such device.
+    """
+    found = torch.cuda.is_available()
+    if name == "auto":
+        name = "cuda" if found else "cpu"
+    if name.partition(":")[0] not in ("cpu", "cuda"):
+        raise ValueError(f"expected 'device' to be auto, cpu or cuda, found {name!r}")
+    if name != "cpu" and not found:
+        raise ValueError(f"expected a CUDA device for 'device: {name}', found none: use auto")
+    return torch.device(name)
+
+
 def to_float(items: torch.Tensor) -> torch.Tensor:
     """Bring a batch to `float32`: `uint8` scaled to 0-1, `float32` as it is."""
-    return items if items.is_floating_point() else items.float() / WHITE
+    return items if items.is_floating_point() else items.float() / INK

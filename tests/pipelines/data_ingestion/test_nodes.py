@@ -164,8 +164,8 @@ def test_profile(tiny_arrays):
         for key, array in tiny_arrays._asdict().items()
     }
     assert profile["sha256"] == sha256
-    both = sha256["train_images"] + sha256["train_labels"]
-    assert profile["data_sha256"] == hashlib.sha256(both.encode()).hexdigest()
+    together = "".join(sha256[key] for key in FILES)
+    assert profile["data_sha256"] == hashlib.sha256(together.encode()).hexdigest()
     assert json.loads(json.dumps(profile)) == profile
 
 

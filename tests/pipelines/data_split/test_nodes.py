@@ -61,12 +61,24 @@ def test_a_sample_larger_than_the_data_is_clipped_with_a_warning(caplog):
 
 
 def test_too_small_a_sample_is_refused():
-    with pytest.raises(ValueError, match="at least 10 .* found 45 and 5: raise"):
+    with pytest.raises(ValueError, match="each of 10 classes .* found 45 and 5 images, too few"):
         split(sample_size=50, validation_fraction=0.1)
 
 
+def test_a_class_too_rare_for_both_splits_is_refused():
+    labels = np.repeat(np.arange(3, dtype=np.uint8), [500, 498, 2])
+    with pytest.raises(ValueError, match="each of 3 classes among the images that train"):
+        split(labels, sample_size=100)
+
+
 @pytest.mark.parametrize(
-    "wrong", [{"sample_size": 0}, {"validation_fraction": 0}, {"validation_fraction": 1}]
+    "wrong",
+    [
+        {"sample_size": 0},
+        {"sample_size": True},
+        {"validation_fraction": 0},
+        {"validation_fraction": 1},
+    ],
 )
 def test_impossible_parameters_are_refused(wrong):
     valid = {"sample_size": 100, "validation_fraction": 0.2, "seed": 0}

@@ -1,12 +1,13 @@
 import numpy as np
 import pytest
 
+from mnist_kedro.idx import idx_sha256
 from mnist_kedro.pipelines.final_training.nodes import (
     describe_final_model,
     fit_final_model,
     score_final_model,
 )
-from mnist_kedro.sources import data_sha256, embedded_digits
+from mnist_kedro.sources import embedded_digits
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +25,8 @@ def champion(digits):
             "seed": 0,
         },
         "data": "digits",
-        "data_sha256": data_sha256(digits.train_images, digits.train_labels),
+        "data_sha256": "abc",
+        "sha256": {key: idx_sha256(array) for key, array in digits._asdict().items()},
     }
 
 
@@ -39,8 +41,15 @@ def test_the_champions_settings_are_fitted_on_all_training_images(digits, champi
 def test_changed_training_data_is_refused(digits, champion):
     changed = digits.train_labels.copy()
     changed[0] = 9 - changed[0]
-    with pytest.raises(ValueError, match=r"on which bayes was chosen \(digits, sha256 .*choose"):
+    with pytest.raises(ValueError, match="expected train_labels to be the data of the stages"):
         fit_final_model(champion, digits.train_images, changed)
+
+
+def test_changed_test_data_is_refused(digits, champion):
+    model, history = fit_final_model(champion, digits.train_images, digits.train_labels)
+    test = digits.test_images[::-1], digits.test_labels
+    with pytest.raises(ValueError, match="expected test_images to be the data of the stages"):
+        score_final_model(model, history, champion, *test)
 
 
 def test_the_test_score_and_the_manifest(digits, champion):
@@ -57,7 +66,7 @@ def test_the_test_score_and_the_manifest(digits, champion):
 
     manifest = describe_final_model(champion, metrics, {"run_id": "now"})
     assert manifest == {
-        **champion,
+        **{key: champion[key] for key in ("candidate", "settings", "data", "data_sha256")},
         "test_accuracy": metrics["test_accuracy"],
         "test_accuracy_low": metrics["test_accuracy_low"],
         "test_accuracy_high": metrics["test_accuracy_high"],

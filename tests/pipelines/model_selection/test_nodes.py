@@ -28,6 +28,7 @@ def results(**candidates):
             "model_bytes": 1000 - seconds,
             "data": "digits",
             "data_sha256": "abc",
+            "sha256": {"train_images": "def"},
             "settings": {"estimator": name, "hyperparameters": {}, "seed": 0},
         }
     return made
@@ -95,6 +96,7 @@ def test_the_champion_says_on_what_it_was_chosen():
     champion = champion_of(alone=(2, 1))
     assert champion["settings"]["estimator"] == "alone"
     assert (champion["data"], champion["data_sha256"]) == ("digits", "abc")
+    assert champion["sha256"] == {"train_images": "def"}
     assert (champion["alpha"], champion["cost"]) == (0.05, "fit_seconds")
     assert champion["provenance"] == {"run_id": "now"}
     assert champion["validation_accuracy"] == 0.99

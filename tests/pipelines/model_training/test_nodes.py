@@ -3,13 +3,14 @@ import pandas as pd
 import pytest
 
 from mnist_kedro.classifiers.build import Candidate
+from mnist_kedro.idx import idx_sha256
 from mnist_kedro.metrics import wilson_interval
 from mnist_kedro.pipelines.model_training.nodes import (
     ModelTrainingParameters,
     fit_candidate,
     score_candidate,
 )
-from mnist_kedro.sources import data_sha256, embedded_digits
+from mnist_kedro.sources import embedded_digits
 
 CANDIDATE = Candidate(estimator="sklearn.naive_bayes.GaussianNB")
 PARAMETERS = ModelTrainingParameters(seed=0)
@@ -23,13 +24,14 @@ def data():
     index = np.array([i for i in range(len(labels)) if i % 7])
     names = np.where(index % 5, "train", "validation")
     splits = pd.DataFrame({"index": index, "label": labels[index], "split": names})
-    profile = {"name": "digits", "data_sha256": data_sha256(images, labels)}
+    sha256 = {"train_images": idx_sha256(images), "train_labels": idx_sha256(labels)}
+    profile = {"name": "digits", "data_sha256": "abc", "sha256": sha256}
     return images, labels, splits, profile
 
 
 def test_the_fit_sees_the_training_split_and_nothing_else(data):
     images, labels, splits, _ = data
-    model, history = fit_candidate(*data, CANDIDATE, PARAMETERS)
+    model, history, _ = fit_candidate(*data, CANDIDATE, PARAMETERS)
     train = splits.query("split == 'train'")["index"]
     expected = images[train].reshape(len(train), -1)[labels[train] == 3].mean(axis=0) / 255
     np.testing.assert_allclose(model.steps[-1][1].theta_[3], expected, rtol=1e-4)
@@ -38,8 +40,8 @@ def test_the_fit_sees_the_training_split_and_nothing_else(data):
 
 def test_the_score_is_that_of_the_validation_split(data):
     images, labels, splits, profile = data
-    model, history = fit_candidate(*data, CANDIDATE, PARAMETERS)
-    metrics, predictions = score_candidate(model, history, *data, CANDIDATE, PARAMETERS)
+    model, history, manifest = fit_candidate(*data, CANDIDATE, PARAMETERS)
+    metrics, predictions = score_candidate(model, manifest, images, labels, splits)
     index = splits.query("split == 'validation'")["index"].to_numpy()
     correct = model.predict(images[index]) == labels[index]
     assert metrics["validation_accuracy"] == correct.mean()
@@ -51,7 +53,8 @@ def test_the_score_is_that_of_the_validation_split(data):
         "hyperparameters": {},
         "seed": 0,
     }
-    assert (metrics["data"], metrics["data_sha256"]) == ("digits", profile["data_sha256"])
+    assert (metrics["data"], metrics["data_sha256"]) == ("digits", "abc")
+    assert metrics["sha256"] == profile["sha256"]
     assert list(predictions) == ["index", "label", "prediction", "confidence"]
     np.testing.assert_array_equal(predictions["index"], index)
     np.testing.assert_array_equal(predictions["label"] == predictions["prediction"], correct)
@@ -77,5 +80,19 @@ def test_images_that_the_profile_does_not_describe_are_refused(data):
     images, labels, splits, profile = data
     changed = images.copy()
     changed[0, 0, 0] += 1
-    with pytest.raises(ValueError, match="the training data that 'dataset_profile' describes"):
+    with pytest.raises(
+        ValueError, match="expected train_images to be the data of the stages before"
+    ):
         fit_candidate(changed, labels, splits, profile, CANDIDATE, PARAMETERS)
+
+
+def test_a_model_is_not_scored_on_images_that_may_have_trained_it(data):
+    images, labels, splits, _ = data
+    model, _, manifest = fit_candidate(*data, CANDIDATE, PARAMETERS)
+    turned = splits["split"].map({"train": "validation", "validation": "train"})
+    with pytest.raises(ValueError, match="expected the splits on which the model was fitted"):
+        score_candidate(model, manifest, images, labels, splits.assign(split=turned))
+    changed = labels.copy()
+    changed[0] = 9 - changed[0]
+    with pytest.raises(ValueError, match="expected train_labels to be the data of the stages"):
+        score_candidate(model, manifest, images, changed, splits)

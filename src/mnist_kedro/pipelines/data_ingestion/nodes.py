@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
 from mnist_kedro.idx import idx_sha256
 from mnist_kedro.lazy import Figure
 from mnist_kedro.mirrors import DownloadError, download
 from mnist_kedro.parameters import Parameters
 from mnist_kedro.plots import plot_sample_grid
-from mnist_kedro.sources import Arrays, data_sha256, embedded_digits, load_folder
+from mnist_kedro.sources import FILES, Arrays, embedded_digits, load_folder
 
 EMBEDDED_NAME = "embedded digits (not MNIST)"
 SAMPLES_PER_CLASS = 16
@@ -22,14 +24,27 @@ SAMPLES_PER_CLASS = 16
 logger = logging.getLogger(__name__)
 
 
+Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+Address = Annotated[str, Field(pattern="^https?://.+/$")]
+
+
+class Checksums(Parameters):
+    """The sha256 of each decompressed file."""
+
+    train_images: Sha256
+    train_labels: Sha256
+    test_images: Sha256
+    test_labels: Sha256
+
+
 class DataIngestionParameters(Parameters):
     """Which data, from where."""
 
     name: str
-    source: Literal["auto", "mnist", "embedded"] | str
+    source: str
     cache: Path
-    mirrors: tuple[str, ...]
-    sha256: dict[str, str]
+    mirrors: tuple[Address, ...]
+    sha256: Checksums
 
 
 def ingest_images(
@@ -52,7 +67,7 @@ def ingest_images(
     profile = profile_images(arrays)
     if origin == "embedded":
         name = EMBEDDED_NAME
-    elif profile["sha256"] == parameters.sha256:
+    elif profile["sha256"] == parameters.sha256.model_dump():
         name = parameters.name
     else:
         name = f"{Path(origin).name} (not {parameters.name})"
@@ -63,7 +78,8 @@ def profile_images(arrays: Arrays) -> dict[str, Any]:
     """Describe the data: dimensions, type, images per class, ink, checksums.
 
     Ink is a pixel's value divided by 255; an image's ink share is its share of pixels above 0.
-    `sha256` has that of each raw IDX file, `data_sha256` that of the training data as a whole.
+    `sha256` has that of each raw IDX file, `data_sha256` that of these four sums,
+    in the order of `FILES`: one name for the data as a whole.
     """
     profile: dict[str, Any] = {}
     for split, images, labels in (("train", *arrays[:2]), ("test", *arrays[2:])):
@@ -84,7 +100,8 @@ def profile_images(arrays: Arrays) -> dict[str, Any]:
             "ink_mean_per_class": _per_class(classes, histograms @ values / histograms.sum(axis=1)),
         }
     profile["sha256"] = {key: idx_sha256(array) for key, array in arrays._asdict().items()}
-    profile["data_sha256"] = data_sha256(arrays.train_images, arrays.train_labels)
+    together = "".join(profile["sha256"][key] for key in FILES)
+    profile["data_sha256"] = hashlib.sha256(together.encode()).hexdigest()
     return profile
 
 
@@ -104,9 +121,12 @@ def _read_source(parameters: DataIngestionParameters) -> tuple[Arrays, str]:
     if source == "embedded":
         return embedded_digits(), "embedded"
     if source not in ("auto", "mnist"):
-        return load_folder(Path(source)), str(Path(source).resolve())
+        folder = Path(source).expanduser().resolve()
+        return load_folder(folder), str(folder)
     try:
-        return download(parameters.mirrors, parameters.sha256, parameters.cache), "mirror"
+        return download(
+            parameters.mirrors, parameters.sha256.model_dump(), parameters.cache
+        ), "mirror"
     except DownloadError as error:
         if source == "mnist":
             raise

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import logging
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, PositiveInt
+from pydantic import Field
 
 from mnist_kedro.lazy import pd
 from mnist_kedro.parameters import Parameters
+
+Labels = NDArray[np.uint8]
 
 logger = logging.getLogger(__name__)
 
@@ -17,7 +20,7 @@ logger = logging.getLogger(__name__)
 class DataSplitParameters(Parameters):
     """How many images take part, and which share of them validates."""
 
-    sample_size: PositiveInt | None
+    sample_size: Annotated[int, Field(strict=True, gt=0)] | None
     validation_fraction: float = Field(gt=0, lt=1)
     seed: int = Field(ge=0)
 
@@ -36,8 +39,6 @@ def split_images(train_labels: NDArray[np.uint8], parameters: DataSplitParameter
     Raises:
         ValueError: A split is too small to have every class.
     """
-    from sklearn.model_selection import train_test_split
-
     available = len(train_labels)
     size = parameters.sample_size or available
     if size > available:
@@ -46,20 +47,33 @@ def split_images(train_labels: NDArray[np.uint8], parameters: DataSplitParameter
         )
         size = available
     n_validation = round(size * parameters.validation_fraction)
-    classes = len(np.unique(train_labels))
-    if min(n_validation, size - n_validation) < classes:
-        raise ValueError(
-            f"expected at least {classes} images to train and {classes} to validate, one per "
-            f"class, found {size - n_validation} and {n_validation}: raise 'data_split.sample_size'"
-        )
-    train, validation = train_test_split(
-        np.arange(available),
-        train_size=size - n_validation,
-        test_size=n_validation,
-        stratify=train_labels,
-        random_state=parameters.seed,
-    )
+    sizes = (size - n_validation, n_validation)
+    train, validation = _draw(train_labels, sizes, parameters.seed)
     chosen = np.concatenate([train, validation])
-    names = np.repeat(["train", "validation"], [len(train), len(validation)])
+    names = np.repeat(["train", "validation"], sizes)
     splits = pd.DataFrame({"index": chosen, "label": train_labels[chosen], "split": names})
     return splits.sort_values("index", ignore_index=True)
+
+
+def _draw(labels: Labels, sizes: tuple[int, int], seed: int) -> list[NDArray[np.intp]]:
+    """Return the indices of two samples of these sizes, with each class in both."""
+    from sklearn.model_selection import train_test_split
+
+    classes = len(np.unique(labels))
+    train_size, test_size = sizes
+    samples = []
+    if min(sizes) >= classes:
+        samples = train_test_split(
+            np.arange(len(labels)),
+            train_size=train_size,
+            test_size=test_size,
+            stratify=labels,
+            random_state=seed,
+        )
+    if not samples or any(len(np.unique(labels[sample])) < classes for sample in samples):
+        raise ValueError(
+            f"expected each of {classes} classes among the images that train and among those that "
+            f"validate, found {train_size} and {test_size} images, too few for that: raise "
+            f"'data_split.sample_size'"
+        )
+    return list(samples)

@@ -12,7 +12,7 @@ from mnist_kedro.classifiers.classifier import Classifier
 from mnist_kedro.classifiers.fit import fit_classifier
 from mnist_kedro.lazy import pd
 from mnist_kedro.metrics import score_classifier
-from mnist_kedro.sources import data_sha256
+from mnist_kedro.sources import verify_data
 
 
 def fit_final_model(
@@ -23,7 +23,7 @@ def fit_final_model(
     """Fit the champion's settings on all training images.
 
     Args:
-        champion: Of stage 4.
+        champion: What `choose_champion` returned.
         train_images: `uint8 (n, 28, 28)`.
         train_labels: `uint8 (n,)`.
 
@@ -33,13 +33,7 @@ def fit_final_model(
     Raises:
         ValueError: The images are not those on which the champion was chosen.
     """
-    found = data_sha256(train_images, train_labels)
-    if found != champion["data_sha256"]:
-        raise ValueError(
-            f"expected the training data on which {champion['candidate']} was chosen "
-            f"({champion['data']}, sha256 {champion['data_sha256']}), found {found}: run "
-            f"`kedro run` to choose again"
-        )
+    verify_data(champion["sha256"], train_images=train_images, train_labels=train_labels)
     settings = dict(champion["settings"])
     seed = settings.pop("seed")
     return fit_classifier(Candidate.model_validate(settings), seed, (train_images, train_labels))
@@ -57,14 +51,18 @@ def score_final_model(
     Args:
         final_model: The fitted classifier.
         final_history: Its history.
-        champion: Of stage 4.
+        champion: What `choose_champion` returned.
         test_images: `uint8 (n, 28, 28)`.
         test_labels: `uint8 (n,)`.
 
     Returns:
         The metrics of `score_classifier`, `n_test`, `fit_seconds`, `candidate`, `data` and
         `data_sha256`; and the predictions, a row per test image.
+
+    Raises:
+        ValueError: The images are not those that were ingested with the training data.
     """
+    verify_data(champion["sha256"], test_images=test_images, test_labels=test_labels)
     scores, predictions = score_classifier(final_model, test_images, test_labels, "test")
     metrics = {
         "candidate": champion["candidate"],

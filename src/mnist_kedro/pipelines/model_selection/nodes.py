@@ -27,6 +27,7 @@ COLUMNS = [
     "parameters",
     "data",
 ]
+RESTS_ON = ("settings", "data", "data_sha256", "sha256")
 
 
 class ModelSelectionParameters(Parameters):
@@ -81,22 +82,23 @@ def choose_champion(
     """Describe the champion of a leaderboard: who, why, with which settings, on which data.
 
     Args:
-        leaderboard: Of `rank_candidates`.
+        leaderboard: A row per candidate, as `rank_candidates` returns it.
         parameters: The same that ranked it.
         provenance: What this run rests on: versions of the inputs, of packages, of the code.
         results: `<candidate>.metrics` of each candidate.
 
     Returns:
         `candidate`, `reason` (a sentence), the champion's `validation_accuracy` and its interval,
-        `settings`, `data` and `data_sha256`, the selection's `alpha` and `cost`, `provenance`.
+        `settings`, `data`, `data_sha256` and `sha256`, the selection's `alpha` and `cost`, and
+        `provenance`.
     """
     champion = leaderboard[leaderboard["champion"]].iloc[0]
     metrics = results[f"{champion['candidate']}.metrics"]
-    copied = [name for name in metrics if name.startswith("validation_accuracy")]
+    accuracy = [name for name in metrics if name.startswith("validation_accuracy")]
     return {
         "candidate": champion["candidate"],
         "reason": explain_choice(leaderboard, parameters),
-        **{name: metrics[name] for name in (*copied, "settings", "data", "data_sha256")},
+        **{name: metrics[name] for name in (*accuracy, *RESTS_ON)},
         **parameters.model_dump(),
         "provenance": provenance,
     }

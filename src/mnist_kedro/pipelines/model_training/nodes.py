@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from mnist_kedro.classifiers.fit import fit_classifier
 from mnist_kedro.lazy import pd
 from mnist_kedro.metrics import score_classifier
 from mnist_kedro.parameters import Parameters
-from mnist_kedro.sources import data_sha256
+from mnist_kedro.sources import verify_data
 
 
 class ModelTrainingParameters(Parameters):
@@ -30,74 +31,81 @@ def fit_candidate(
     dataset_profile: dict[str, Any],
     candidate: Candidate,
     parameters: ModelTrainingParameters,
-) -> tuple[Classifier, pd.DataFrame]:
+) -> tuple[Classifier, pd.DataFrame, dict[str, Any]]:
     """Fit a candidate on the images of the split `train`.
 
     Args:
         train_images: `uint8 (n, 28, 28)`.
         train_labels: `uint8 (n,)`.
         splits: Rows of `index`, `label`, `split`.
-        dataset_profile: With the `data_sha256` of these images and labels.
+        dataset_profile: With the name and the checksums of the data.
         candidate: Its settings.
         parameters: The seed.
 
     Returns:
-        The fitted classifier and its history, as `fit_classifier` has it.
+        The fitted classifier, its history as `fit_classifier` has it, and a manifest of what it
+        rests on: `settings` (with the seed), `data` (a name), `data_sha256`, `sha256` (of each
+        file), `splits_sha256`, and `fit_seconds`.
 
     Raises:
         ValueError: Images, splits and profile do not belong together.
     """
-    _check_data(train_images, train_labels, dataset_profile)
+    sha256 = dataset_profile["sha256"]
+    verify_data(sha256, train_images=train_images, train_labels=train_labels)
     train = _take("train", train_images, train_labels, splits)
     validation = _take("validation", train_images, train_labels, splits)
-    return fit_classifier(candidate, parameters.seed, train, validation)
+    model, history = fit_classifier(candidate, parameters.seed, train, validation)
+    manifest = {
+        "settings": candidate.model_dump() | {"seed": parameters.seed},
+        "data": dataset_profile["name"],
+        "data_sha256": dataset_profile["data_sha256"],
+        "sha256": sha256,
+        "splits_sha256": _splits_sha256(splits),
+        "fit_seconds": float(history["seconds"].iloc[-1]),
+    }
+    return model, history, manifest
 
 
 def score_candidate(
     model: Classifier,
-    history: pd.DataFrame,
+    manifest: dict[str, Any],
     train_images: NDArray[np.uint8],
     train_labels: NDArray[np.uint8],
     splits: pd.DataFrame,
-    dataset_profile: dict[str, Any],
-    candidate: Candidate,
-    parameters: ModelTrainingParameters,
 ) -> tuple[dict[str, Any], pd.DataFrame]:
     """Score a fitted candidate on the images of the split `validation`.
 
+    Args:
+        model: The fitted classifier.
+        manifest: What it rests on.
+        train_images: `uint8 (n, 28, 28)`.
+        train_labels: `uint8 (n,)`.
+        splits: Rows of `index`, `label`, `split`.
+
     Returns:
-        Its metrics: those of `score_classifier`, `fit_seconds`, and what they rest on (`settings`,
-        `data`, `data_sha256`); and its predictions, a row per image: `index`, `label`,
-        `prediction`, `confidence`.
+        Its metrics: those of `score_classifier`, and the manifest's entries; and its predictions, a
+        row per image: `index`, `label`, `prediction`, `confidence`.
 
     Raises:
-        ValueError: Images, splits and profile do not belong together.
+        ValueError: The model was fitted on other images or splits: some of these images may have
+            trained it.
     """
-    _check_data(train_images, train_labels, dataset_profile)
-    scores, predictions = score_classifier(
-        model, *_take("validation", train_images, train_labels, splits), "validation"
-    )
-    predictions.insert(0, "index", splits.query("split == 'validation'")["index"].to_numpy())
-    metrics = {
-        **scores,
-        "fit_seconds": float(history["seconds"].iloc[-1]),
-        "settings": candidate.model_dump() | {"seed": parameters.seed},
-        "data": dataset_profile["name"],
-        "data_sha256": dataset_profile["data_sha256"],
-    }
-    return metrics, predictions
-
-
-def _check_data(
-    images: NDArray[np.uint8], labels: NDArray[np.uint8], dataset_profile: dict[str, Any]
-) -> None:
-    found = data_sha256(images, labels)
-    if found != dataset_profile["data_sha256"]:
+    verify_data(manifest["sha256"], train_images=train_images, train_labels=train_labels)
+    if (found := _splits_sha256(splits)) != manifest["splits_sha256"]:
         raise ValueError(
-            f"expected the training data that 'dataset_profile' describes, with the sha256 "
-            f"{dataset_profile['data_sha256']}, found {found}: run `kedro run "
-            f"--pipelines=data_ingestion`, or load matching versions of both"
+            f"expected the splits on which the model was fitted, with the sha256 "
+            f"{manifest['splits_sha256']}, found {found}: run `kedro run "
+            f"--pipelines=model_training`, or load the version that it was fitted on"
         )
+    validation = _take("validation", train_images, train_labels, splits)
+    scores, predictions = score_classifier(model, *validation, "validation")
+    predictions.insert(0, "index", splits.query("split == 'validation'")["index"].to_numpy())
+    return scores | manifest, predictions
+
+
+def _splits_sha256(splits: pd.DataFrame) -> str:
+    """Return the sha256 of the splits as CSV, which is what is saved."""
+    return hashlib.sha256(splits.to_csv(index=False).encode()).hexdigest()
 
 
 def _take(

@@ -6,8 +6,7 @@ from kedro.pipeline import Pipeline, node, pipeline
 
 from mnist_kedro.pipelines.model_training.nodes import fit_candidate, score_candidate
 
-DATA = ["train_images", "train_labels", "splits", "dataset_profile"]
-PARAMETERS = ["params:candidate", "params:model_training"]
+DATA = ["train_images", "train_labels", "splits"]
 
 
 def create_pipeline(candidates: Iterable[str]) -> Pipeline:
@@ -16,13 +15,13 @@ def create_pipeline(candidates: Iterable[str]) -> Pipeline:
         [
             node(
                 fit_candidate,
-                inputs=[*DATA, *PARAMETERS],
-                outputs=["model", "history"],
+                inputs=[*DATA, "dataset_profile", "params:candidate", "params:model_training"],
+                outputs=["model", "history", "manifest"],
                 name="fit_candidate",
             ),
             node(
                 score_candidate,
-                inputs=["model", "history", *DATA, *PARAMETERS],
+                inputs=["model", "manifest", *DATA],
                 outputs=["metrics", "validation_predictions"],
                 name="score_candidate",
             ),
@@ -33,7 +32,7 @@ def create_pipeline(candidates: Iterable[str]) -> Pipeline:
             pipeline(
                 template,
                 namespace=candidate,
-                inputs=set(DATA),
+                inputs={*DATA, "dataset_profile"},
                 parameters={
                     "params:candidate": f"params:candidates.{candidate}",
                     "params:model_training": "params:model_training",
