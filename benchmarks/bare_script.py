@@ -46,11 +46,11 @@ def read_gzip(path: Path) -> Bytes:
     return np.frombuffer(data, dtype=np.uint8, offset=4 + 4 * dimensions).reshape(shape).copy()
 
 
-def mlp(*hidden_units: int, dropout: float, inputs: int = 28 * 28) -> nn.Sequential:
+def mlp(*hidden_units: int, inputs: int = 28 * 28) -> nn.Sequential:
     """Build a multi-layer perceptron."""
     layers: list[nn.Module] = [nn.Flatten()]
     for width in hidden_units:
-        layers += [nn.Linear(inputs, width), nn.ReLU(), nn.Dropout(dropout)]
+        layers += [nn.Linear(inputs, width), nn.ReLU()]
         inputs = width
     return nn.Sequential(*layers, nn.Linear(inputs, 10))
 
@@ -61,7 +61,7 @@ def cnn() -> nn.Sequential:
         nn.Unflatten(1, (1, 28)),
         *(nn.Conv2d(1, 16, 5, padding=2), nn.MaxPool2d(2), nn.ReLU()),
         *(nn.Conv2d(16, 32, 5, padding=2), nn.MaxPool2d(2), nn.ReLU()),
-        *mlp(128, dropout=0.0, inputs=32 * 7 * 7),
+        *mlp(128, inputs=32 * 7 * 7),
     )
 
 
@@ -73,10 +73,11 @@ def fit_network(
     epochs: int = 20,
     batch_size: int = 128,
     learning_rate: float = 0.01,
+    weight_decay: float = 0.3,
 ) -> Predict:
     """Train a network: the bare loop, with the data in memory and nothing measured on the way."""
     items, targets = torch.from_numpy(images), torch.from_numpy(labels.astype(np.int64))
-    optimizer = torch.optim.AdamW(network.parameters(), fused=True)
+    optimizer = torch.optim.AdamW(network.parameters(), weight_decay=weight_decay, fused=True)
     steps = epochs * math.ceil(len(items) / batch_size)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, learning_rate, steps)
     network.train()
@@ -121,10 +122,12 @@ CANDIDATES: dict[str, Callable[[Bytes, Bytes], Predict]] = {
     "random_forest": lambda *data: fit_estimator(
         RandomForestClassifier(n_estimators=200, n_jobs=-1, random_state=SEED), *data
     ),
-    "mlp_64": lambda *data: fit_network(mlp(64, dropout=0.1), *data),
-    "mlp_128": lambda *data: fit_network(mlp(128, dropout=0.2), *data),
-    "mlp_128_128": lambda *data: fit_network(mlp(128, 128, dropout=0.2), *data),
-    "cnn": lambda *data: fit_network(cnn(), *data, epochs=5, batch_size=64, learning_rate=0.005),
+    "mlp_64": lambda *data: fit_network(mlp(64), *data),
+    "mlp_128": lambda *data: fit_network(mlp(128), *data),
+    "mlp_128_128": lambda *data: fit_network(mlp(128, 128), *data),
+    "cnn": lambda *data: fit_network(
+        cnn(), *data, epochs=5, batch_size=64, learning_rate=0.005, weight_decay=0.01
+    ),
 }
 
 

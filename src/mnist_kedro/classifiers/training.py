@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 INK = 255  # the highest value of `uint8`
+# Converting a few batches in one go saves an eighth of a small network's time (and costs 12 MB).
+BATCHES_CONVERTED = 32
 
 
 def train_epochs(
@@ -70,16 +72,18 @@ def _train_epoch(
     network.train()
     loss_sum = torch.zeros((), device=items.device)
     correct = torch.zeros((), device=items.device)
-    for batch in torch.randperm(len(items)).to(items.device).split(batch_size):
-        expected = targets[batch]
-        logits = network(to_float(items.index_select(0, batch)))
-        loss = cross_entropy(logits, expected)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        schedule.step()
-        loss_sum += loss.detach() * len(batch)
-        correct += (logits.argmax(dim=1) == expected).sum()
+    order = torch.randperm(len(items)).to(items.device)
+    for chosen in order.split(batch_size * BATCHES_CONVERTED):
+        batches = to_float(items.index_select(0, chosen)).split(batch_size)
+        for batch, expected in zip(batches, targets[chosen].split(batch_size), strict=True):
+            logits = network(batch)
+            loss = cross_entropy(logits, expected)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            schedule.step()
+            loss_sum += loss.detach() * len(batch)
+            correct += (logits.argmax(dim=1) == expected).sum()
     return loss_sum.item() / len(items), correct.item() / len(items)
 
 
@@ -101,4 +105,4 @@ def find_device(name: str) -> torch.device:
 
 def to_float(items: torch.Tensor) -> torch.Tensor:
     """Bring a batch to `float32`: `uint8` scaled to 0-1, `float32` as it is."""
-    return items if items.is_floating_point() else items.float() / INK
+    return items if items.is_floating_point() else items.float().div_(INK)
