@@ -27,7 +27,7 @@ check: $(VENV)/.installed-dev ## Lint, check format, types and import rules
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
-	$(BIN)/lint-imports --quiet
+	$(BIN)/lint-imports
 
 format: $(VENV)/.installed-dev ## Format, and mend what can be mended
 	$(BIN)/ruff check --fix
