@@ -268,7 +268,7 @@ def test_the_parallel_runner_gives_the_same_results(finished_project, project, r
         ("candidates.cnn.estimator=sklearn.Forest", "unknown estimator 'sklearn.Forest'"),
         ("candidates.random_forest.hyperparameters.n_estimators=0", "Got 0 instead."),
         ("data_split.validation_fraction=1.5", "should be less than 1, found 1.5"),
-        ("data_ingestion.source=nowhere", "found 'nowhere', which is no folder"),
+        ("data_ingestion.source=nowhere", "nowhere', which is no folder"),
     ],
 )
 def test_a_mistake_ends_in_one_sentence_before_anything_is_saved(
