@@ -38,8 +38,10 @@ viz: $(VENV)/.installed ## Look at the DAG in the browser (kedro viz)
 
 viz-build: $(VENV)/.installed ## Write the DAG as a static site into build/
 	$(BIN)/kedro viz build --include-previews
+	@echo "Look at it with: $(BIN)/python -m http.server --directory build"
 
-ui: $(VENV)/.installed ## Open MLflow's UI on the runs in mlflow.db
+ui: $(VENV)/.installed ## Open MLflow's UI on mlflow.db, where it is there
+	@test -e mlflow.db || { echo "No run has been tracked in mlflow.db yet."; exit 1; }
 	$(BIN)/mlflow ui --backend-store-uri sqlite:///$(CURDIR)/mlflow.db
 
 bench: $(VENV)/.installed-dev ## Measure side by side with what one would use instead
@@ -59,9 +61,11 @@ $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.installed: pyproject.toml constraints.txt | $(VENV)/bin/python
+	@echo "Installing into $(VENV): 2 GB, some minutes."
 	$(INSTALL) .
 	touch $@
 
 $(VENV)/.installed-dev: pyproject.toml constraints.txt | $(VENV)/bin/python
+	@echo "Installing into $(VENV): 2 GB, some minutes."
 	$(INSTALL) ".[dev]"
 	touch $@ $(VENV)/.installed

@@ -115,7 +115,8 @@ def test_final_on_an_empty_clone_says_what_to_run_first(project, run_kedro):
     assert done.returncode == 1
     assert done.stderr == (
         "Error: expected champion, test_images, test_labels, train_images, train_labels to be "
-        "saved by an earlier run, found nothing: run `kedro run` first\n"
+        "saved by an earlier run, found nothing: run `kedro run` first, or just the stage or "
+        "candidate that saves it\n"
     )
     assert not (project / "data").exists()
 

@@ -57,6 +57,15 @@ def test_provenance_names_run_versions_packages_and_commit(tmp_path, known_pipel
     assert (provenance["git_commit"], provenance["git_dirty"]) == (None, None)
 
 
+def test_parameters_that_the_run_does_not_read_are_named(caplog):
+    pipe = pipeline([node(len, "params:data_split", "size", name="count")])
+    catalog = DataCatalog({"params:data_split": MemoryDataset([]), "size": MemoryDataset()})
+    given = {"data_split": {"seed": 1}, "model_training": {"seed": 1}}
+    ProjectHooks().before_pipeline_run(run_params(runtime_params=given), pipe, catalog)
+    (record,) = caplog.records
+    assert "parameters of model_training change nothing" in record.getMessage()
+
+
 @pytest.mark.skipif(not shutil.which("git"), reason="git is not installed")
 def test_git_commit_and_whether_files_differ_from_it(tmp_path):
     def git(*command):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import platform
 import subprocess
 from importlib.metadata import version
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 PROVENANCE = "provenance"
 SUMMARISED = ("leaderboard", "champion", "final_metrics")
 PACKAGES = ("kedro", "mnist_kedro", "numpy", "pandas", "scikit-learn", "scipy", "torch")
+
+
+logger = logging.getLogger(__name__)
 
 
 class ProjectHooks:
@@ -56,8 +60,9 @@ class ProjectHooks:
         if missing:
             raise FileNotFoundError(
                 f"expected {', '.join(missing)} to be saved by an earlier run, found nothing: "
-                f"run `kedro run` first"
+                f"run `kedro run` first, or just the stage or candidate that saves it"
             )
+        _warn_of_idle_parameters(run_params.get("runtime_params") or {}, pipeline)
         catalog[PROVENANCE] = {
             "run_id": run_params["run_id"],
             "versions": _versions(run_params, pipeline, catalog, inputs),
@@ -79,6 +84,17 @@ def _parameters(pipeline: Pipeline, prefix: str = "") -> set[str]:
     """Return the names of the parameters that a pipeline reads."""
     names = (name for name in pipeline.inputs() if name.startswith("params:"))
     return {prefix + name.removeprefix("params:") for name in names}
+
+
+def _warn_of_idle_parameters(runtime_params: dict[str, Any], pipeline: Pipeline) -> None:
+    """Say which of the parameters given for this run none of its stages reads."""
+    read = {name.split(".")[0] for name in _parameters(pipeline)}
+    for name in runtime_params:
+        if name not in read:
+            logger.warning(
+                "The parameters of %s change nothing in this run: name its stage in --pipelines.",
+                name,
+            )
 
 
 def _versions(

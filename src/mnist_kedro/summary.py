@@ -53,7 +53,7 @@ def _leaderboard_table(leaderboard: pd.DataFrame) -> Table:
         table.add_row(
             f"{row['candidate']}{' *' if row['champion'] else ''}",
             _accuracy(row, "validation"),
-            f"{row['fit_seconds']:.1f} s",
+            f"{row['fit_seconds']:.3g} s",
             f"{row['predict_ms_per_image']:.3f} ms",
             f"{row['model_bytes'] / 1e6:.2f} MB",
             style="bold green" if row["champion"] else None,
