@@ -4,6 +4,7 @@ import os
 import warnings
 
 from mnist_kedro.hooks import ProjectHooks
+from mnist_kedro.progress import progress_hooks
 from mnist_kedro.tracking import TrackingHooks
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
@@ -14,7 +15,7 @@ warnings.filterwarnings("ignore", message="One or more dataset names contain")
 # Both spellings are meant to work here.
 warnings.filterwarnings("ignore", message="Option '--pipeline' is deprecated")
 
-HOOKS = (ProjectHooks(), TrackingHooks())
+HOOKS = (ProjectHooks(), TrackingHooks(), progress_hooks)
 CONFIG_LOADER_ARGS = {
     "base_env": "base",
     "default_run_env": "local",
