@@ -15,7 +15,7 @@ warnings.filterwarnings("ignore", message="One or more dataset names contain")
 # Both spellings are meant to work here.
 warnings.filterwarnings("ignore", message="Option '--pipeline' is deprecated")
 
-HOOKS = (ProjectHooks(), TrackingHooks(), progress_hooks)
+HOOKS = (ProjectHooks(), progress_hooks, TrackingHooks())
 CONFIG_LOADER_ARGS = {
     "base_env": "base",
     "default_run_env": "local",

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from kedro.io import AbstractVersionedDataset, Version
 from pydantic_core import to_jsonable_python
@@ -13,7 +14,7 @@ from mnist_kedro.lazy import pd
 from mnist_kedro.metrics import percent
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from kedro.io import DataCatalog
 
@@ -70,6 +71,17 @@ class Fitted:
         named = {name: self.settings[name] for name in ("estimator", "seed")}
         return flatten(named | classifier.get_params(deep=False))
 
+    def curves(self) -> Iterator[tuple[str, int, float]]:
+        """Yield name, epoch and value of each point of the history.
+
+        The last validation accuracy is left out: the score of the fitted model takes its place.
+        """
+        table = self.history.drop(columns="seconds").set_index("epoch")
+        for name, curve in table.items():
+            for epoch, value in curve.dropna().items():
+                if (name, epoch) != ("validation_accuracy", len(self.history)):
+                    yield str(name), cast("int", epoch), float(value)
+
     @classmethod
     def candidate(cls, name: str, saved: Saved) -> Fitted:
         """Take a candidate's results from the catalog."""
@@ -105,6 +117,26 @@ def flatten(values: Mapping[str, Any]) -> dict[str, Any]:
     """Return nested parameters with dots between the levels' names."""
     plain = to_jsonable_python(values, fallback=str)
     return dict(pd.json_normalize(plain).iloc[0])
+
+
+def run_tags(run_params: Mapping[str, Any], provenance: Mapping[str, Any]) -> dict[str, str]:
+    """Return what a run rests on: code, packages, versions of data, pipeline and runner."""
+    tags = {
+        "kedro_run_id": provenance["run_id"],
+        "kedro_pipeline": ", ".join(run_params["pipeline_names"] or ["__default__"]),
+        "kedro_runner": run_params["runner"].partition(" object")[0].rpartition(".")[2],
+        "mlflow.source.git.commit": provenance["git_commit"],
+        "git_dirty": provenance["git_dirty"],
+        "python": provenance["python"],
+        "dataset_versions": json.dumps(provenance["versions"]),
+    }
+    tags |= {f"package.{name}": number for name, number in provenance["packages"].items()}
+    return {key: str(value) for key, value in tags.items() if value is not None}
+
+
+def numbers(metrics: Mapping[str, Any]) -> dict[str, float]:
+    """Return the metrics that are numbers."""
+    return {key: value for key, value in metrics.items() if isinstance(value, int | float)}
 
 
 def _accuracy(split: str, metrics: Mapping[str, Any]) -> str:

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import json
 import os
 import tempfile
+import time
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import mlflow.sklearn
 import numpy as np
-from filelock import FileLock
 from mlflow import MlflowClient
 from mlflow.data.code_dataset_source import CodeDatasetSource
 from mlflow.data.numpy_dataset import from_numpy
-from mlflow.entities import DatasetInput, InputTag
+from mlflow.entities import DatasetInput, InputTag, Metric
 from mlflow.exceptions import MlflowException
 from mlflow.models import infer_signature
 
 import mnist_kedro
-from mnist_kedro.tracking.results import Fitted, Saved, flatten
+from mnist_kedro.tracking.results import Fitted, Saved, flatten, numbers, run_tags
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -29,7 +28,6 @@ if TYPE_CHECKING:
     from kedro.pipeline import Pipeline
 
     from mnist_kedro.classifiers.classifier import Classifier
-    from mnist_kedro.lazy import pd
 
 FINAL = "final_training"  # the namespace of the stage whose model is registered
 RUN_REPORTS = ("dataset_profile", "sample_grid", "split_counts", "leaderboard", "champion")
@@ -37,19 +35,6 @@ RUN_REPORTS = ("dataset_profile", "sample_grid", "split_counts", "leaderboard", 
 MODEL_PACKAGES = ("lazy-loader", "numpy", "pandas", "pydantic", "scikit-learn", "torch", "tqdm")
 DIGEST_LENGTH = 36  # the longest that MLflow takes
 EXAMPLES = 2  # images of the input example
-
-
-def open_experiment(uri: str, name: str, project: Path) -> str:
-    """Return the id of an experiment, which is made if it is not there yet.
-
-    One process at a time: two that open a fresh database at once break its migration.
-    """
-    mlflow.set_tracking_uri(uri)
-    with FileLock(project / "mlflow.db.lock"):
-        client = MlflowClient()
-        if not uri.startswith("http") and client.get_experiment_by_name(name) is None:
-            client.create_experiment(name, (project / "mlartifacts").as_uri())
-        return str(mlflow.set_experiment(name).experiment_id)
 
 
 class TrackedRun:
@@ -75,7 +60,7 @@ class TrackedRun:
         provenance = catalog.load("provenance")
         self._saved = Saved(catalog, provenance["versions"])
         self._registered_model = registered_model
-        self._tags = _tags(run_params, provenance)
+        self._tags = run_tags(run_params, provenance)
         # Without those that --only-missing-outputs keeps from an earlier run.
         self._outputs = {
             name
@@ -108,7 +93,7 @@ class TrackedRun:
             champion = self._saved.load("champion")
             self.describe(f"Champion: {champion['reason']}")
             metrics = self._saved.load(f"{champion['candidate']}.metrics")
-            _log_metrics(metrics, run_id=self._run_id)
+            mlflow.log_metrics(numbers(metrics), run_id=self._run_id)
 
     def describe(self, text: str) -> None:
         """Set the run's description."""
@@ -130,13 +115,18 @@ class TrackedRun:
         ) as run:
             run_id = run.info.run_id
             mlflow.log_params(fitted.hyperparameters())
-            _log_history(fitted.history)
-            _log_metrics(fitted.metrics, step=len(fitted.history))
+            self._log_curves(run_id, fitted)
+            mlflow.log_metrics(numbers(fitted.metrics), step=len(fitted.history))
             self._log_data(run_id, *(("train", "test") if final else ("train",)))
             self._log_reports(fitted.reports, run_id)
             model_id = self._log_model(fitted.model)
             if final:
-                self._register(model_id, run_id)
+                self._register(model_id, run_id, fitted.description)
+
+    def _log_curves(self, run_id: str, fitted: Fitted) -> None:
+        now = round(1000 * time.time())  # milliseconds
+        points = [Metric(name, value, now, epoch) for name, epoch, value in fitted.curves()]
+        self._client.log_batch(run_id, points)
 
     def _log_data(self, run_id: str, *splits: str) -> None:
         profile = self._saved.load("dataset_profile")
@@ -174,7 +164,7 @@ class TrackedRun:
         )
         return str(info.model_id)
 
-    def _register(self, model_id: str, run_id: str) -> None:
+    def _register(self, model_id: str, run_id: str, description: str) -> None:
         name = self._registered_model
         try:
             self._client.create_registered_model(name)
@@ -182,7 +172,7 @@ class TrackedRun:
             if error.error_code != "RESOURCE_ALREADY_EXISTS":
                 raise
         registered = self._client.create_model_version(
-            name, f"models:/{model_id}", run_id, model_id=model_id
+            name, f"models:/{model_id}", run_id, model_id=model_id, description=description
         )
         self._client.set_registered_model_alias(name, "champion", registered.version)
 
@@ -196,31 +186,3 @@ def _nodes_to_wait_for(pipeline: Pipeline, outputs: Iterable[str]) -> dict[str, 
         child: {node.name for node in pipeline.nodes if node.namespace == child}
         for child in children
     }
-
-
-def _tags(run_params: Mapping[str, Any], provenance: Mapping[str, Any]) -> dict[str, str]:
-    tags = {
-        "kedro_run_id": provenance["run_id"],
-        "kedro_pipeline": ", ".join(run_params["pipeline_names"] or ["__default__"]),
-        "kedro_runner": run_params["runner"].partition(" object")[0].rpartition(".")[2],
-        "mlflow.source.git.commit": provenance["git_commit"],
-        "git_dirty": provenance["git_dirty"],
-        "python": provenance["python"],
-        "dataset_versions": json.dumps(provenance["versions"]),
-    }
-    tags |= {f"package.{name}": number for name, number in provenance["packages"].items()}
-    return {key: str(value) for key, value in tags.items() if value is not None}
-
-
-def _log_metrics(
-    metrics: Mapping[str, Any], step: int | None = None, run_id: str | None = None
-) -> None:
-    numbers = {key: value for key, value in metrics.items() if isinstance(value, int | float)}
-    mlflow.log_metrics(numbers, step, run_id=run_id)
-
-
-def _log_history(history: pd.DataFrame) -> None:
-    """Log a curve's points, but for the last: it has the scores of the fitted model instead."""
-    for row in history.dropna(axis="columns").iloc[:-1].to_dict("records"):
-        epoch = int(row.pop("epoch"))
-        mlflow.log_metrics({str(name): value for name, value in row.items()}, epoch)
