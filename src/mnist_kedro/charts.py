@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from mnist_kedro.lazy import Chart, pd
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
 # Okabe and Ito, 2008 (https://jfly.uni-koeln.de/color/): told apart by colour-blind people, too.
 # Without their black and yellow, one of which is lost on any paper.
@@ -125,7 +125,7 @@ def candidate_colours(candidates: Iterable[str]) -> dict[str, str]:
     return dict(zip(sorted(candidates), cycle(COLOURS), strict=False))
 
 
-def _interval(row: Mapping[Any, Any]) -> dict[str, Any]:
+def _interval(row: pd.Series[Any]) -> dict[str, Any]:
     accuracy = row["validation_accuracy"]
     return {
         "array": [row["validation_accuracy_high"] - accuracy],
