@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from mnist_kedro.lazy import Chart, pd
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
 # Okabe and Ito, 2008 (https://jfly.uni-koeln.de/color/): told apart by colour-blind people, too.
 # Without their black and yellow, one of which is lost on any paper.
@@ -35,7 +35,8 @@ def chart_accuracy_against_cost(leaderboard: pd.DataFrame, cost: str) -> Chart:
     from plotly.graph_objects import Figure
 
     colours, front = candidate_colours(leaderboard["candidate"]), pareto_front(leaderboard, cost)
-    middle = leaderboard[cost].min() ** 0.5 * leaderboard[cost].max() ** 0.5  # of the log axis
+    # Three quarters of the way on a log axis: beyond it, a label has no room to the right.
+    far = leaderboard[cost].min() ** 0.25 * leaderboard[cost].max() ** 0.75
     title = f"What accuracy costs on {leaderboard['data'].iloc[0]}"
     figure = Figure(layout=_layout(title, showlegend=False))
     figure.add_scatter(
@@ -49,7 +50,7 @@ def chart_accuracy_against_cost(leaderboard: pd.DataFrame, cost: str) -> Chart:
     for index, row in leaderboard.iterrows():
         champion = f"{row['candidate']} (champion)"
         above = "top" if index in front.index else "bottom"
-        beside = "left" if row[cost] > middle else "right"
+        beside = "left" if row[cost] > far else "right"
         figure.add_scatter(
             name=row["candidate"],
             x=[row[cost]],
@@ -124,7 +125,7 @@ def candidate_colours(candidates: Iterable[str]) -> dict[str, str]:
     return dict(zip(sorted(candidates), cycle(COLOURS), strict=False))
 
 
-def _interval(row: Mapping[Any, Any]) -> dict[str, Any]:
+def _interval(row: pd.Series[Any]) -> dict[str, Any]:
     accuracy = row["validation_accuracy"]
     return {
         "array": [row["validation_accuracy_high"] - accuracy],

@@ -60,7 +60,7 @@ def candidate_names() -> list[str]:
 
 
 def _as_box(name: str, stage: Pipeline) -> Pipeline:
-    """Return a stage as one namespace, unless it has its own: a box in Kedro-Viz, datasets as named."""
+    """Return a stage in a namespace, a box in Kedro-Viz; one that has namespaces stays as it is."""
     if any(node.namespace for node in stage.nodes):
         return stage
     return Pipeline(stage, namespace=name, prefix_datasets_with_namespace=False)

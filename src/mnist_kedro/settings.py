@@ -14,6 +14,10 @@ warnings.filterwarnings("ignore", message=".*register_new_resolver", module="ked
 warnings.filterwarnings("ignore", message="One or more dataset names contain")
 # Both spellings are meant to work here.
 warnings.filterwarnings("ignore", message="Option '--pipeline' is deprecated")
+# Kedro-Viz's own import, here and in the process in which it serves.
+ORJSON = "ORJSONResponse is deprecated"
+warnings.filterwarnings("ignore", message=ORJSON)
+os.environ.setdefault("PYTHONWARNINGS", f"ignore:{ORJSON}")
 
 HOOKS = (ProjectHooks(), progress_hooks, TrackingHooks())
 CONFIG_LOADER_ARGS = {
