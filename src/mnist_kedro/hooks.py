@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 PROVENANCE = "provenance"
 SUMMARISED = ("leaderboard", "champion", "final_metrics")
-PACKAGES = ("kedro", "mnist_kedro", "numpy", "pandas", "scikit-learn", "scipy", "torch")
+PACKAGES = ("cleanlab", "kedro", "mnist_kedro", "numpy", "pandas", "scikit-learn", "scipy", "torch")
 
 
 logger = logging.getLogger(__name__)
