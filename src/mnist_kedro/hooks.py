@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 PROVENANCE = "provenance"
 READ_BY_HOOKS = {"tracking"}  # parameters
 SUMMARISED = ("leaderboard", "champion", "final_metrics")
-PACKAGES = ("kedro", "mnist_kedro", "numpy", "pandas", "scikit-learn", "scipy", "torch")
+PACKAGES = ("cleanlab", "kedro", "mnist_kedro", "numpy", "pandas", "scikit-learn", "scipy", "torch")
 
 
 logger = logging.getLogger(__name__)
