@@ -140,9 +140,13 @@ def project(tmp_path):
 
 @pytest.fixture(scope="session")
 def finished_project(tmp_path_factory):
-    """A project after `kedro run` on the embedded digits, and what that run printed; to be read."""
+    """A project after `kedro run` on the embedded digits, and what that run printed; to be read.
+
+    It is the one run that is tracked, unless a test says so.
+    """
     folder = copy_project(tmp_path_factory.mktemp("finished") / "project")
-    done = run_kedro(folder, "run", "--params", "data_ingestion.source=embedded")
+    parameters = "data_ingestion.source=embedded,tracking.enabled=true"
+    done = run_kedro(folder, "run", "--params", parameters)
     assert done.returncode == 0, done.stderr
     return folder, done
 
@@ -150,7 +154,8 @@ def finished_project(tmp_path_factory):
 @pytest.fixture
 def used_project(finished_project, tmp_path):
     """A copy of the finished project, to run on in."""
-    return shutil.copytree(finished_project[0], tmp_path / "used")
+    left_out = shutil.ignore_patterns("mlflow.db*", "mlartifacts")  # they know their folder's name
+    return shutil.copytree(finished_project[0], tmp_path / "used", ignore=left_out)
 
 
 def copy_project(folder):
@@ -158,6 +163,8 @@ def copy_project(folder):
     (folder / "src").mkdir(parents=True)
     shutil.copytree(ROOT / "conf", folder / "conf", ignore=shutil.ignore_patterns("local"))
     (folder / "conf" / "local").mkdir()
+    untracked = "tracking: {enabled: false}\n"  # saves five seconds a run
+    (folder / "conf" / "local" / "tracking.yml").write_text(untracked)
     (folder / ".viz").mkdir()
     for name in ("pyproject.toml", ".telemetry", ".viz/styles.json"):
         shutil.copy(ROOT / name, folder / name)

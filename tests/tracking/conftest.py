@@ -1,0 +1,74 @@
+"""What the tests of tracking share: a client, and a real MLflow server."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from mlflow import MlflowClient
+
+TRACKED = "data_ingestion.source=embedded,tracking.enabled=true"
+
+
+def runs_in(uri):
+    """Return a client and the runs of a store by name, the parent under the name `parent`."""
+    client = MlflowClient(uri)
+    experiment = client.get_experiment_by_name("mnist_kedro")
+    runs = client.search_runs([experiment.experiment_id]) if experiment else []
+    names = {
+        run.info.run_name if "mlflow.parentRunId" in run.data.tags else "parent": run
+        for run in runs
+    }
+    return client, names
+
+
+def store(folder):
+    return f"sqlite:///{folder / 'mlflow.db'}"
+
+
+@pytest.fixture
+def free_port():
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+@contextmanager
+def serving(command, port, cwd, path="/health", **environment):
+    """Run a server on this machine until the block ends; waits until it answers."""
+    scripts = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"  # MLflow's own
+    process = subprocess.Popen(
+        [sys.executable, "-m", *command],
+        cwd=cwd,
+        env=os.environ | {"MLFLOW_DISABLE_TELEMETRY": "true", "PATH": scripts} | environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        wait_until(lambda: answers(f"http://127.0.0.1:{port}{path}"))
+        yield process
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def answers(url):
+    try:
+        return urllib.request.urlopen(url, timeout=2).status == 200  # noqa: S310 (a server of ours)
+    except OSError:
+        return False
+
+
+def wait_until(condition, seconds=60):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            pytest.fail(f"nothing happened in {seconds} s")
+        time.sleep(0.1)

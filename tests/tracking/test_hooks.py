@@ -1,0 +1,168 @@
+"""Whether the status of runs is true, and what a run does where MLflow cannot be reached."""
+
+import os
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+
+import pytest
+
+from mnist_kedro.tracking.store import ANSWER_SECONDS
+
+from .conftest import TRACKED, runs_in, serving, store, wait_until
+
+pytestmark = pytest.mark.slow
+
+ON = "tracking.enabled=true"
+TWO = ("--namespaces=logistic_regression,mlp_64", "--params")
+ENDLESS = "candidates.mlp_64.hyperparameters.epochs=100000"
+
+
+def start(folder, *arguments, **environment):
+    """Start a run in the background."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "kedro", "run", *arguments],
+        cwd=folder,
+        env=os.environ | {"OMP_NUM_THREADS": "1"} | environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,  # so that its signals are its own
+    )
+
+
+def has_begun(database):
+    """Whether there is a run; MLflow's client would join in making the tables."""
+    if not database.exists():
+        return False
+    try:
+        with sqlite3.connect(database) as connection:
+            return bool(connection.execute("SELECT status FROM runs").fetchall())
+    except sqlite3.OperationalError:  # the tables are being made
+        return False
+
+
+@pytest.mark.parametrize("runner", ["ThreadRunner", "ParallelRunner"])
+def test_other_runners_log_the_same(used_project, run_kedro, runner):
+    done = run_kedro(used_project, "run", f"--runner={runner}", *TWO, ON)
+    assert done.returncode == 0, done.stderr
+    client, runs = runs_in(store(used_project))
+    assert set(runs) == {"parent", "logistic_regression", "mlp_64"}
+    assert {run.info.status for run in runs.values()} == {"FINISHED"}
+    assert runs["parent"].data.tags["kedro_runner"] == runner
+    for name in ("logistic_regression", "mlp_64"):
+        files = {file.path for file in client.list_artifacts(runs[name].info.run_id)}
+        assert {"confusion_matrix.png", "class_report.csv", "misread_digits.png"} <= files
+        assert runs[name].data.metrics["validation_accuracy"] > 0.9
+        assert len(runs[name].outputs.model_outputs) == 1
+
+
+def test_after_an_exception_the_run_failed_and_finished_candidates_are_logged(
+    used_project, run_kedro
+):
+    broken = "candidates.mlp_64.hyperparameters.learning_rate=1e30"
+    done = run_kedro(used_project, "run", *TWO, f"{ON},{broken}")
+    assert done.returncode == 1
+    _, runs = runs_in(store(used_project))
+    assert runs["parent"].info.status == "FAILED"
+    assert "expected a finite loss" in runs["parent"].data.tags["mlflow.note.content"]
+    assert "mlp_64" not in runs
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_after_a_signal_the_run_was_killed(used_project, number):
+    process = start(used_project, *TWO, f"{ON},{ENDLESS}")
+    wait_until(lambda: has_begun(used_project / "mlflow.db"))
+    process.send_signal(number)
+    _, errors = process.communicate(timeout=30)
+    assert process.returncode != 0
+    assert "Traceback" not in errors
+    _, runs = runs_in(store(used_project))
+    assert runs["parent"].info.status == "KILLED"
+
+
+def test_two_runs_that_start_at_once_on_a_fresh_clone_both_succeed(project):
+    arguments = ("--pipelines=data_ingestion", "--params", TRACKED)
+    both = [start(project, *arguments) for _ in range(2)]
+    for process in both:
+        _, errors = process.communicate(timeout=120)
+        assert process.returncode == 0, errors
+    client, _ = runs_in(store(project))
+    runs = client.search_runs([client.get_experiment_by_name("mnist_kedro").experiment_id])
+    assert [run.info.status for run in runs] == ["FINISHED", "FINISHED"]
+
+
+def refused(uri, project, run_kedro):
+    """Check that a run on this address ends before anything is saved, in one sentence."""
+    done = run_kedro(project, "run", "--params", f"{TRACKED},tracking.uri={uri}")
+    assert done.returncode == 1
+    error = done.stderr.splitlines()[-1]
+    assert error.startswith(f"Error: expected an MLflow server at {uri}, found none")
+    assert "--params tracking.enabled=false" in error
+    assert "Traceback" not in done.stderr
+    assert not list((project / "data").rglob("*.json"))
+
+
+def test_a_server_that_is_not_there_is_noticed_before_anything_runs(project, run_kedro, free_port):
+    refused(f"http://127.0.0.1:{free_port}", project, run_kedro)
+
+
+def test_a_server_that_hangs_is_noticed_within_its_time(project, run_kedro):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        refused(f"http://127.0.0.1:{silent.getsockname()[1]}", project, run_kedro)
+    assert ANSWER_SECONDS < 10
+
+
+def test_the_environment_names_a_server_and_one_that_dies_loses_nothing(used_project, free_port):
+    """The run begins on a real server, which is killed while a network trains."""
+    uri = f"http://127.0.0.1:{free_port}"
+    database = "sqlite:///server.db"
+    command = ("mlflow", "server", "--backend-store-uri", database, "--port", str(free_port))
+    slow = "candidates.mlp_64.hyperparameters.epochs=150"
+    before = set((used_project / "data").rglob("mlp_64/metrics.json/*/metrics.json"))
+    with serving((*command, "--workers", "1"), free_port, used_project):
+        process = start(used_project, *TWO, f"{ON},{slow}", MLFLOW_TRACKING_URI=uri)
+        wait_until(lambda: "parent" in runs_in(uri)[1])
+    _, errors = process.communicate(timeout=120)
+    assert process.returncode == 0, errors
+    (warning,) = [line for line in errors.splitlines() if "MLflow" in line]
+    assert "goes on untracked" in warning
+    after = set((used_project / "data").rglob("mlp_64/metrics.json/*/metrics.json"))
+    assert len(after - before) == 1
+    assert not (used_project / "mlflow.db").exists()
+
+
+def test_a_server_gets_models_and_figures(used_project, run_kedro, free_port):
+    uri = f"http://127.0.0.1:{free_port}"
+    command = ("mlflow", "server", "--backend-store-uri", "sqlite:///server.db", "--port")
+    with serving((*command, str(free_port), "--workers", "1"), free_port, used_project):
+        done = run_kedro(
+            used_project, "run", "--namespaces=mlp_64", "--params", f"{ON},tracking.uri={uri}"
+        )
+        assert done.returncode == 0, done.stderr
+        client, runs = runs_in(uri)
+        assert runs["mlp_64"].info.status == "FINISHED"
+        files = {file.path for file in client.list_artifacts(runs["mlp_64"].info.run_id)}
+        assert "confusion_matrix.png" in files
+    assert "MLflow" not in done.stderr
+    assert "View run" not in done.stdout
+
+
+def test_one_parameter_switches_tracking_off_and_mlflow_is_not_imported(project, tmp_path):
+    (tmp_path / "mlflow.py").write_text("raise SystemExit('mlflow was imported')")
+    arguments = ("--pipelines=data_ingestion", "--params")
+    off = "data_ingestion.source=embedded,tracking.enabled=false"
+    process = start(project, *arguments, off, PYTHONPATH=str(tmp_path))
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 0, errors
+    assert not list(project.glob("ml*"))
+    on = start(project, *arguments, TRACKED, PYTHONPATH=str(tmp_path))
+    assert "mlflow was imported" in on.communicate(timeout=60)[1]  # so the trap works
+
+
+def test_wrong_tracking_parameters_are_named(project, run_kedro):
+    done = run_kedro(project, "run", "--params", "tracking.enabld=true")
+    assert done.returncode == 1
+    assert "did you mean 'enabled'?" in done.stderr

@@ -1,0 +1,231 @@
+"""What MLflow holds after a real run."""
+
+import json
+import urllib.request
+
+import mlflow
+import numpy as np
+import pytest
+from kedro.framework.session import KedroSession
+from kedro.framework.startup import bootstrap_project
+
+from .conftest import runs_in, serving, store
+
+pytestmark = pytest.mark.slow
+
+CANDIDATES = {
+    "logistic_regression",
+    "random_forest",
+    "mlp_64",
+    "mlp_128",
+    "mlp_128_128",
+    "cnn",
+}
+METRICS = {
+    "validation_accuracy",
+    "validation_accuracy_low",
+    "validation_accuracy_high",
+    "macro_f1",
+    "log_loss",
+    "expected_calibration_error",
+    "fit_seconds",
+    "predict_ms_per_image",
+    "predict_ms_single_image",
+    "model_bytes",
+    "parameters",
+}
+TEST_METRICS = {"test_accuracy", "test_accuracy_low", "test_accuracy_high", "n_test"}
+CURVES = {"loss", "train_accuracy"}
+
+
+@pytest.fixture(scope="module")
+def folder(finished_project):
+    return finished_project[0]
+
+
+@pytest.fixture(scope="module")
+def client(folder):
+    return runs_in(store(folder))[0]
+
+
+@pytest.fixture(scope="module")
+def runs(folder):
+    return runs_in(store(folder))[1]
+
+
+@pytest.fixture(scope="module")
+def load(folder):
+    bootstrap_project(folder)
+    with KedroSession.create(folder) as session:
+        yield session.load_context().catalog.load
+
+
+@pytest.fixture(autouse=True)
+def _mlflow_store(folder):
+    mlflow.set_tracking_uri(store(folder))
+
+
+def test_a_parent_with_a_child_per_candidate_and_final_model(runs):
+    assert set(runs) == {"parent", "final_model"} | CANDIDATES
+    parents = {run.data.tags.get("mlflow.parentRunId") for run in runs.values()}
+    assert parents == {None, runs["parent"].info.run_id}
+    assert {run.info.status for run in runs.values()} == {"FINISHED"}
+
+
+def test_children_are_logged_while_the_run_goes_on(runs):
+    # The last candidate is logged before the final model is fitted, not at the end of the run.
+    last = max(runs[name].info.end_time for name in CANDIDATES)
+    assert last < runs["final_model"].info.start_time <= runs["parent"].info.end_time
+
+
+def test_metrics_have_the_same_names_in_all_runs(runs):
+    for name, run in runs.items():
+        found = set(run.data.metrics) - CURVES
+        assert found == (METRICS | TEST_METRICS if name == "final_model" else METRICS), name
+
+
+def test_metrics_are_those_that_were_saved(runs, load):
+    for name in CANDIDATES:
+        saved = load(f"{name}.metrics")
+        assert {key: runs[name].data.metrics[key] for key in METRICS} == {
+            key: saved[key] for key in METRICS
+        }
+    final = load("final_metrics")
+    assert runs["final_model"].data.metrics["test_accuracy"] == final["test_accuracy"]
+
+
+def test_a_point_per_epoch_in_the_curves_of_networks(runs, client, load):
+    history = load("mlp_64.history")
+    for name in ("loss", "train_accuracy", "validation_accuracy"):
+        points = client.get_metric_history(runs["mlp_64"].info.run_id, name)
+        points.sort(key=lambda point: point.step)
+        assert [point.step for point in points] == history["epoch"].tolist()
+        assert [point.value for point in points] == pytest.approx(history[name].tolist())
+    (point,) = client.get_metric_history(runs["random_forest"].info.run_id, "validation_accuracy")
+    assert point.value == load("random_forest.metrics")["validation_accuracy"]
+
+
+def test_all_hyperparameters_also_those_that_no_file_names(runs):
+    assert runs["logistic_regression"].data.params | {"penalty": ""} == {
+        "estimator": "sklearn.linear_model.LogisticRegression",
+        "seed": "0",
+        "C": "0.05",
+        "class_weight": "None",
+        "dual": "False",
+        "fit_intercept": "True",
+        "intercept_scaling": "1",
+        "l1_ratio": "0.0",
+        "max_iter": "200",
+        "n_jobs": "None",
+        "penalty": "",  # depends on scikit-learn's version
+        "random_state": "0",
+        "solver": "lbfgs",
+        "tol": "0.0001",
+        "verbose": "0",
+        "warm_start": "False",
+    }
+    assert runs["cnn"].data.params["network_options.channels"] == "[16, 32]"
+    assert runs["parent"].data.params["data_split.sample_size"] == "10000"
+    champion = runs["final_model"].data.params
+    assert champion == runs[champion_of(runs)].data.params
+
+
+def champion_of(runs):
+    description = runs["parent"].data.tags["mlflow.note.content"]
+    return description.removeprefix("Champion: ").partition(" ")[0]
+
+
+def test_tags_say_on_what_the_runs_rest(runs, load):
+    provenance = load("final_manifest")["provenance"]
+    profile = load("dataset_profile")
+    for run in runs.values():
+        tags = run.data.tags
+        assert tags["kedro_run_id"] == provenance["run_id"] == runs["parent"].info.run_name
+        assert (tags["kedro_pipeline"], tags["kedro_runner"]) == ("__default__", "SequentialRunner")
+        assert (tags["data_name"], tags["data_source"]) == (profile["name"], "embedded")
+        assert tags["data_sha256"] == profile["data_sha256"]
+        assert json.loads(tags["dataset_versions"]) == provenance["versions"]
+        assert tags["package.torch"] == provenance["packages"]["torch"]
+
+
+def test_descriptions_can_be_read(runs):
+    for name in CANDIDATES:
+        description = runs[name].data.tags["mlflow.note.content"]
+        assert description.startswith(f"**{name}** on embedded digits (not MNIST): validation acc")
+    assert "test accuracy" in runs["final_model"].data.tags["mlflow.note.content"]
+
+
+def test_data_is_an_input_with_its_digest(runs, load):
+    digest = load("dataset_profile")["data_sha256"][:36]
+    for name, run in runs.items():
+        inputs = {entry.tags[0].value: entry.dataset for entry in run.inputs.dataset_inputs}
+        assert set(inputs) == ({"train"} if name in CANDIDATES else {"train", "test"})
+        assert {dataset.digest for dataset in inputs.values()} == {digest}
+    assert json.loads(inputs["train"].profile)["features_shape"] == [1437, 28, 28]
+
+
+@pytest.mark.parametrize(
+    ("name", "files"),
+    [
+        ("parent", {"dataset_profile.json", "sample_grid.png", "split_counts.csv"}),
+        ("parent", {"leaderboard.csv", "champion.json"}),
+        ("cnn", {"class_report.csv", "confusion_matrix.png", "misread_digits.png"}),
+        ("final_model", {"confusion_matrix.png", "misread_digits.png", "model_card.md"}),
+        ("final_model", {"final_class_report.csv", "reliability_diagram.png", "manifest.json"}),
+    ],
+)
+def test_figures_and_tables_are_the_files_that_were_saved(runs, client, folder, name, files):
+    logged = {file.path for file in client.list_artifacts(runs[name].info.run_id)}
+    assert files <= logged
+    for file in files:
+        copy = mlflow.artifacts.load_text if file.endswith((".md", ".csv")) else None
+        if copy:
+            text = copy(f"{runs[name].info.artifact_uri}/{file}")
+            (saved,) = (folder / "data").rglob(f"{'cnn/' if name == 'cnn' else ''}{file}/*/{file}")
+            assert text == saved.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", sorted(CANDIDATES))
+def test_every_model_loads_with_signature_and_example(runs, load, name):
+    (output,) = runs[name].outputs.model_outputs
+    model = mlflow.pyfunc.load_model(f"models:/{output.model_id}")
+    assert model.metadata.signature.inputs.to_dict()[0]["tensor-spec"] == {
+        "dtype": "uint8",
+        "shape": (-1, 28, 28),
+    }
+    assert model.input_example.shape == (2, 28, 28)
+    images = np.array(load("test_images")[:20])
+    assert np.array_equal(model.predict(images), load(f"{name}.model").predict(images))
+
+
+def test_the_registered_champion_predicts_as_the_final_model_does(load):
+    images = np.array(load("test_images"))
+    model = mlflow.pyfunc.load_model("models:/mnist_kedro@champion")
+    assert np.array_equal(model.predict(images), load("final_model").predict(images))
+
+
+def test_the_registered_version_says_where_it_comes_from(runs, client):
+    version = client.get_model_version_by_alias("mnist_kedro", "champion")
+    assert version.run_id == runs["final_model"].info.run_id
+    assert version.description == runs["final_model"].data.tags["mlflow.note.content"]
+
+
+def test_mlflow_serves_the_champion_over_http(folder, load, free_port):
+    images = np.array(load("test_images")[:5])
+    model = ("mlflow", "models", "serve", "--model-uri", "models:/mnist_kedro@champion")
+    command = (*model, "--env-manager", "local", "--port", str(free_port))
+    address = {"MLFLOW_TRACKING_URI": store(folder), "OMP_NUM_THREADS": "1"}
+    with serving(command, free_port, folder, path="/ping", **address):
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{free_port}/invocations",
+            json.dumps({"inputs": images.tolist()}).encode(),
+            {"Content-Type": "application/json"},
+        )
+        answer = json.load(urllib.request.urlopen(request))  # noqa: S310
+    assert answer["predictions"] == load("final_model").predict(images).tolist()
+
+
+def test_the_store_is_in_the_project(folder, client):
+    experiment = client.get_experiment_by_name("mnist_kedro")
+    assert experiment.artifact_location == (folder / "mlartifacts").as_uri()
+    assert not (folder / "mlruns").exists()
