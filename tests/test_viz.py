@@ -21,13 +21,7 @@ pytestmark = pytest.mark.slow
 CANDIDATES = {"logistic_regression", "random_forest", "mlp_64", "mlp_128", "mlp_128_128", "cnn"}
 STAGES = {"data_ingestion", "data_split", "model_selection", "final_training", "inference"}
 LAYERS = ["raw", "model_input", "models", "model_output", "reporting"]
-AS_TEXT = {
-    "final_manifest": {
-        "type": "mnist_kedro.datasets.TextDataset",
-        "filepath": "${globals:data}/06_models/final_model/manifest.json",
-        "versioned": True,
-    }
-}
+CARD = {"type": "mnist_kedro.datasets.MarkdownDataset", "filepath": "card.md"}
 
 
 class Site:
@@ -49,9 +43,10 @@ class Site:
 
 @pytest.fixture(scope="module")
 def site(finished_project, run_kedro, tmp_path_factory):
-    """The site of the finished project, with one text among its datasets."""
+    """The site of the finished project, with a text for its `final_manifest`."""
     folder = shutil.copytree(finished_project[0], tmp_path_factory.mktemp("viz") / "project")
-    (folder / "conf/local/catalog.yml").write_text(yaml.safe_dump(AS_TEXT))
+    (folder / "conf/local/catalog.yml").write_text(yaml.safe_dump({"final_manifest": CARD}))
+    (folder / "card.md").write_text("# Model card\n\nOf mlp_64.\n")
     done = run_kedro(folder, "viz", "build", "--include-previews")
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
@@ -123,9 +118,10 @@ def test_pictures_are_previewed(site, saved):
     assert base64.b64decode(picture) == saved("08_reporting/sample_grid.png").read_bytes()
 
 
-def test_text_is_previewed_as_it_stands(site, saved):
-    text = saved("06_models/final_model/manifest.json").read_text()
-    assert site.preview("final_manifest") == ("TextPreview", text)
+def test_markdown_is_previewed(site):
+    kind, html = site.preview("final_manifest")
+    assert kind == "HTMLPreview"
+    assert html.startswith("<h1>Model card</h1> <p>Of mlp_")
 
 
 def test_styles_name_datasets_and_colour_them_by_layer(site, finished_project):

@@ -64,7 +64,7 @@ def chart_accuracy_against_cost(leaderboard: pd.DataFrame, cost: str) -> Chart:
             textfont_size=11,
             cliponaxis=False,
         )
-    figure.update_xaxes(AXIS, type="log", title_text=COSTS[cost])
+    figure.update_xaxes(AXIS, type="log", tickformat="~g", title_text=COSTS[cost])
     figure.update_yaxes(AXIS, tickformat=".1%", title_text="validation accuracy")
     return figure
 
@@ -115,7 +115,7 @@ def chart_learning_curves(**histories: pd.DataFrame) -> Chart:
     figure.update_xaxes(AXIS)
     figure.update_xaxes(row=2, title_text="epoch")
     figure.update_yaxes(AXIS)
-    figure.update_yaxes(row=1, type="log")
+    figure.update_yaxes(row=1, type="log", tickformat="~g")
     figure.update_yaxes(row=2, tickformat=".0%")
     return figure
 
