@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mnist_kedro.calibration import expected_calibration_error, reliability_table
 from mnist_kedro.lazy import pd
 
 if TYPE_CHECKING:
@@ -43,25 +44,32 @@ def score_predictions(
     Args:
         labels: True labels `(n,)`.
         predictions: Predicted labels `(n,)`.
-        probabilities: `(n, n_classes)`, or `None`: then there is no `log_loss`.
+        probabilities: `(n, n_classes)`, or `None`: then there is no `log_loss` and no
+            `expected_calibration_error`.
         split: Named in the metrics: `<split>_accuracy`, with the ends of its 95 % interval in
             `<split>_accuracy_low` and `_high`.
 
     Returns:
-        The accuracy and its interval, `macro_f1`, `log_loss` and `recall`, a mapping per class.
+        The accuracy and its interval, `macro_f1`, `log_loss`, `expected_calibration_error` and
+        `recall`, a mapping per class.
     """
     from sklearn.metrics import f1_score, log_loss, recall_score
 
     classes = np.unique(labels)
     recall = recall_score(labels, predictions, labels=classes, average=None)
-    correct = int((labels == predictions).sum())
-    low, high = wilson_interval(correct, len(labels))
+    correct = labels == predictions
+    low, high = wilson_interval(int(correct.sum()), len(labels))
+    error = None
+    if probabilities is not None:
+        table = reliability_table(probabilities.max(axis=1), correct)
+        error = expected_calibration_error(table)
     return {
-        f"{split}_accuracy": correct / len(labels),
+        f"{split}_accuracy": float(correct.mean()),
         f"{split}_accuracy_low": low,
         f"{split}_accuracy_high": high,
         "macro_f1": float(f1_score(labels, predictions, average="macro")),
         "log_loss": None if probabilities is None else float(log_loss(labels, probabilities)),
+        "expected_calibration_error": error,
         "recall": {str(name): float(value) for name, value in zip(classes, recall, strict=True)},
     }
 
@@ -83,7 +91,8 @@ def score_classifier(
     Returns:
         The scores of `score_predictions`, `predict_ms_per_image` (all images in one call),
         `predict_ms_single_image` (one image a call, median), `model_bytes` (of the pickle) and
-        `parameters`; and a table with a row per image: `label`, `prediction`, `confidence`.
+        `parameters`; and a table with a row per image: `label`, `prediction`, `confidence` and,
+        if there are probabilities, `probability_<class>` of each class, to 6 digits.
     """
     start = time.perf_counter()
     predictions, probabilities = predict_labels(classifier, images)
@@ -94,9 +103,33 @@ def score_classifier(
         "model_bytes": len(pickle.dumps(classifier)),
         "parameters": count_parameters(classifier),
     }
-    confidence = np.nan if probabilities is None else probabilities.max(axis=1)
-    table = {"label": labels, "prediction": predictions, "confidence": confidence}
-    return scores, pd.DataFrame(table)
+    table = pd.DataFrame({"label": labels, "prediction": predictions, "confidence": np.nan})
+    if probabilities is not None:
+        table["confidence"] = probabilities.max(axis=1)
+        names = [f"probability_{name}" for name in classifier.classes_]
+        table[names] = probabilities.round(6)
+    return scores, table
+
+
+def score_classes(labels: NDArray[np.uint8], predictions: NDArray[np.uint8]) -> pd.DataFrame:
+    """Score each class alone.
+
+    Args:
+        labels: True labels `(n,)`.
+        predictions: Predicted labels `(n,)`.
+
+    Returns:
+        A row per class: `class`, `precision` (empty where it was never predicted), `recall` (empty
+        where it has no images), `f1`, and `images` of this class.
+    """
+    from sklearn.metrics import precision_recall_fscore_support
+
+    classes = np.union1d(labels, predictions)
+    precision, recall, f1, images = precision_recall_fscore_support(
+        labels, predictions, labels=classes, zero_division=np.nan
+    )
+    columns = {"class": classes, "precision": precision, "recall": recall, "f1": f1}
+    return pd.DataFrame(columns | {"images": images})
 
 
 def wilson_interval(successes: int, trials: int) -> tuple[float, float]:

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mnist_kedro.lazy import Figure
+from mnist_kedro.calibration import expected_calibration_error
+from mnist_kedro.lazy import Figure, pd
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from numpy.typing import NDArray
+
+QUIET = "0.45"  # grey of what is there to be looked up
+DARK = 0.7  # of the most frequent mistake: text on what is darker is white
+HARDEST = 20  # mistakes that are drawn
+COLUMNS = 5  # of them side by side
+CAPTION = 9  # pixels of an image's scale, below it
 
 
 def plot_sample_grid(
@@ -42,4 +51,140 @@ def plot_sample_grid(
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
     axes.set_title(title)
+    return figure
+
+
+def plot_confusion_matrix(predictions: pd.DataFrame, class_report: pd.DataFrame) -> Figure:
+    """Draw how often each class is read as which, with the scores of each class beside it.
+
+    Colour shows mistakes only: the darker, the more. What is right is grey.
+
+    Args:
+        predictions: Rows of `label` and `prediction`.
+        class_report: A row per class, as `score_classes` returns it.
+    """
+    from matplotlib.figure import Figure
+    from sklearn.metrics import confusion_matrix
+
+    classes = class_report["class"].to_numpy()
+    counts = confusion_matrix(predictions["label"], predictions["prediction"], labels=classes)
+    right = int(counts.trace())
+    figure = Figure(figsize=(8, 0.36 * len(classes) + 1.3), layout="constrained")
+    left, beside = figure.subplots(1, 2, sharey=True, width_ratios=[8, 5])
+    _draw_counts(left, counts)
+    left.set_xticks(np.arange(len(classes)), labels=[str(name) for name in classes])
+    left.set_yticks(np.arange(len(classes)), labels=[str(name) for name in classes])
+    left.set(xlabel="read as", ylabel="label")
+    _draw_columns(beside, class_report)
+    figure.suptitle(f"{len(predictions) - right:,} of {len(predictions):,} images misread")
+    return figure
+
+
+def plot_misread_digits(images: NDArray[np.uint8], predictions: pd.DataFrame) -> Figure:
+    """Draw the mistakes in which the classifier was most confident, up to `HARDEST` of them.
+
+    Args:
+        images: `uint8 (n, 28, 28)`, 0 = paper, 255 = ink.
+        predictions: A row per image: `label`, `prediction` and `confidence`, which may be empty;
+            then the first mistakes are drawn.
+    """
+    from matplotlib.figure import Figure
+
+    table = predictions.assign(place=np.arange(len(predictions)))
+    wrong = table[table["label"] != table["prediction"]]
+    hardest = wrong.sort_values("confidence", ascending=False, kind="stable").head(HARDEST)
+    if hardest.empty:
+        return _say(f"None of {len(table):,} images is misread.")
+    _, height, width = images.shape
+    rows = math.ceil(len(hardest) / COLUMNS)
+    canvas = np.zeros((rows * (height + CAPTION), COLUMNS * width), dtype=np.uint8)
+    figure = Figure(figsize=(1.4 * COLUMNS, 1.8 * rows + 0.4), layout="constrained")
+    axes = figure.subplots()
+    for place, row in enumerate(hardest.to_dict("records")):
+        top, left = place // COLUMNS * (height + CAPTION), place % COLUMNS * width
+        canvas[top : top + height, left : left + width] = images[row["place"]]
+        sure = "" if np.isnan(row["confidence"]) else f", {100 * row['confidence']:.0f} %"
+        caption = f"{row['label']} read as {row['prediction']}{sure}"
+        axes.text(left + width / 2, top + height + 1, caption, ha="center", va="top", fontsize=9)
+    axes.imshow(canvas, cmap="gray_r", interpolation="nearest")
+    axes.set_axis_off()
+    order = "" if hardest["confidence"].isna().any() else ", the most confident first"
+    count = f"{len(hardest)} of {len(wrong):,} mistakes in {len(table):,} images"
+    figure.suptitle(count + order)
+    return figure
+
+
+def plot_reliability(table: pd.DataFrame) -> Figure:
+    """Draw accuracy against confidence, and below it how many images have that confidence.
+
+    Args:
+        table: A row per bin, as `reliability_table` returns it, with the ends of the accuracy's
+            interval in `low` and `high`; empty for a classifier without probabilities.
+    """
+    from matplotlib.figure import Figure
+
+    if table.empty:
+        return _say("This classifier gives no probabilities: there is no confidence to check.")
+    figure = Figure(figsize=(5.5, 6), layout="constrained")
+    upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
+    upper.plot([0, 1], [0, 1], color=QUIET, linestyle="--", label="as accurate as confident")
+    reach = [table["accuracy"] - table["low"], table["high"] - table["accuracy"]]
+    upper.errorbar(
+        *(table["confidence"], table["accuracy"], reach),
+        fmt="o",
+        color="tab:blue",
+        ecolor="lightsteelblue",
+        label="measured, with 95 % interval",
+    )
+    upper.set(ylabel="accuracy", ylim=(-0.03, 1.03), xlim=(-0.03, 1.03))
+    upper.set_title(f"Expected calibration error {100 * expected_calibration_error(table):.2f} %")
+    lower.bar(table["confidence"], table["images"], width=0.02, color="tab:blue")
+    lower.set(xlabel="confidence", ylabel="images", yscale="log", ylim=(0.5, None))
+    lower.yaxis.set_major_formatter("{x:,.0f}")
+    for axes in (upper, lower):
+        axes.spines[["top", "right"]].set_visible(False)
+    figure.align_ylabels()
+    figure.legend(loc="outside lower center", frameon=False, ncols=2)
+    return figure
+
+
+def _draw_counts(axes: Axes, counts: NDArray[np.int64]) -> None:
+    """Draw a square of counts; zeros stay empty."""
+    from matplotlib import colormaps
+
+    mistakes = counts * (1 - np.eye(len(counts), dtype=int))
+    shades = mistakes / max(mistakes.max(), 1)
+    colours = colormaps["Oranges"](0.1 + 0.7 * shades)
+    colours[mistakes == 0] = 1
+    np.einsum("iij->ij", colours)[:] = 0.93  # the diagonal
+    axes.imshow(colours, aspect="auto", interpolation="nearest")
+    for row, column in np.argwhere(counts):
+        colour = QUIET if row == column else "white" if shades[row, column] > DARK else "black"
+        axes.text(column, row, f"{counts[row, column]:,}", ha="center", va="center", color=colour)
+    edges = np.arange(len(counts) + 1) - 0.5
+    axes.set_xticks(edges, minor=True)
+    axes.set_yticks(edges, minor=True)
+    axes.grid(which="minor", color="0.9", linewidth=0.8)
+    axes.tick_params(which="both", length=0)
+    axes.spines[:].set_visible(False)
+
+
+def _draw_columns(axes: Axes, class_report: pd.DataFrame) -> None:
+    """Draw a table whose rows are those of the matrix to its left."""
+    names = {"precision": "precision", "recall": "recall", "f1": "F1", "images": "images"}
+    for column, (name, title) in enumerate(names.items()):
+        axes.text(column, -0.8, title, ha="right", va="center", color=QUIET)
+        for row, value in enumerate(class_report[name]):
+            text = f"{value:,.0f}" if name == "images" else f"{100 * value:.1f} %"
+            axes.text(column, row, "" if np.isnan(value) else text, ha="right", va="center")
+    axes.set_xlim(-0.8, len(names) - 0.9)
+    axes.set_axis_off()
+
+
+def _say(sentence: str) -> Figure:
+    """Return a picture of a sentence, where there is nothing to draw."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7, 1))
+    figure.text(0.5, 0.5, sentence, ha="center", va="center")
     return figure

@@ -7,11 +7,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mnist_kedro.calibration import reliability_table
 from mnist_kedro.classifiers.build import Candidate
 from mnist_kedro.classifiers.classifier import Classifier
 from mnist_kedro.classifiers.fit import fit_classifier
-from mnist_kedro.lazy import pd
-from mnist_kedro.metrics import score_classifier
+from mnist_kedro.lazy import Figure, pd
+from mnist_kedro.metrics import score_classes, score_classifier, wilson_interval
+from mnist_kedro.plots import plot_confusion_matrix, plot_misread_digits, plot_reliability
 from mnist_kedro.sources import verify_data
 
 
@@ -87,3 +89,66 @@ def describe_final_model(
     accuracy = {key: final_metrics[key] for key in final_metrics if key.startswith("test_accuracy")}
     copied = ("candidate", "settings", "data", "data_sha256")
     return {key: champion[key] for key in copied} | accuracy | {"provenance": provenance}
+
+
+def report_final_model(
+    test_predictions: pd.DataFrame, test_images: NDArray[np.uint8]
+) -> tuple[pd.DataFrame, Figure, Figure]:
+    """Show what the final model reads badly.
+
+    Args:
+        test_predictions: As `score_final_model` returns them.
+        test_images: `uint8 (n, 28, 28)`.
+
+    Returns:
+        The scores of each class, the confusion matrix, and the hardest of the misread digits.
+    """
+    labels, predictions = (test_predictions[name] for name in ("label", "prediction"))
+    class_report = score_classes(labels.to_numpy(), predictions.to_numpy())
+    return (
+        class_report,
+        plot_confusion_matrix(test_predictions, class_report),
+        plot_misread_digits(test_images, test_predictions),
+    )
+
+
+def draw_reliability_diagram(test_predictions: pd.DataFrame) -> Figure:
+    """Draw how far the final model's confidence can be believed."""
+    known = test_predictions.dropna(subset="confidence")
+    correct = (known["label"] == known["prediction"]).to_numpy()
+    table = reliability_table(known["confidence"].to_numpy(), correct)
+    ends = [wilson_interval(*each) for each in zip(table["correct"], table["images"], strict=True)]
+    return plot_reliability(table.join(pd.DataFrame(ends, columns=["low", "high"])))
+
+
+def find_suspected_labels(test_predictions: pd.DataFrame) -> pd.DataFrame:
+    """Find test images whose given label is probably wrong.
+
+    By confident learning: Northcutt et al., 2021, doi:10.1613/jair.1.12125. It wants probabilities
+    of images that did not train the model, and no test image did.
+
+    Args:
+        test_predictions: As `score_final_model` returns them.
+
+    Returns:
+        A row per suspect, the most suspicious first: `index` (from 0, of the test images), `label`
+        (the given one), `prediction`, and `label_probability`, that of the given label. Empty for a
+        classifier without probabilities.
+    """
+    from cleanlab.filter import find_label_issues
+
+    labels = test_predictions["label"].to_numpy()  # 0-9: numbers of the columns below, too
+    probabilities = test_predictions.filter(like="probability_").to_numpy()
+    suspects = np.array([], dtype=np.intp)
+    if probabilities.size:
+        suspects = find_label_issues(
+            labels, probabilities, return_indices_ranked_by="self_confidence", n_jobs=1
+        )
+    return pd.DataFrame(
+        {
+            "index": suspects,
+            "label": labels[suspects],
+            "prediction": test_predictions["prediction"].to_numpy()[suspects],
+            "label_probability": probabilities[suspects, labels[suspects]],
+        }
+    )

@@ -2,15 +2,19 @@
 
 from kedro.pipeline import Pipeline, node, pipeline
 
+from mnist_kedro.pipelines.final_training.model_card import write_model_card
 from mnist_kedro.pipelines.final_training.nodes import (
     describe_final_model,
+    draw_reliability_diagram,
+    find_suspected_labels,
     fit_final_model,
+    report_final_model,
     score_final_model,
 )
 
 
 def create_pipeline() -> Pipeline:
-    """Return the pipeline from the champion to the final model and its one test score."""
+    """Return the pipeline from the champion to the final model, its one test score and its card."""
     return pipeline(
         [
             node(
@@ -30,6 +34,38 @@ def create_pipeline() -> Pipeline:
                 inputs=["champion", "final_metrics", "provenance"],
                 outputs="final_manifest",
                 name="describe_final_model",
+            ),
+            node(
+                report_final_model,
+                inputs=["test_predictions", "test_images"],
+                outputs=["final_class_report", "confusion_matrix", "misread_digits"],
+                name="report_final_model",
+            ),
+            node(
+                draw_reliability_diagram,
+                inputs="test_predictions",
+                outputs="reliability_diagram",
+                name="draw_reliability_diagram",
+            ),
+            node(
+                find_suspected_labels,
+                inputs="test_predictions",
+                outputs="suspected_labels",
+                name="find_suspected_labels",
+            ),
+            node(
+                write_model_card,
+                inputs=[
+                    "champion",
+                    "final_metrics",
+                    "final_class_report",
+                    "test_predictions",
+                    "suspected_labels",
+                    "train_labels",
+                    "provenance",
+                ],
+                outputs="model_card",
+                name="write_model_card",
             ),
         ]
     )

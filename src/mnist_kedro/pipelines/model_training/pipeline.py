@@ -4,13 +4,17 @@ from collections.abc import Iterable
 
 from kedro.pipeline import Pipeline, node, pipeline
 
-from mnist_kedro.pipelines.model_training.nodes import fit_candidate, score_candidate
+from mnist_kedro.pipelines.model_training.nodes import (
+    fit_candidate,
+    report_candidate,
+    score_candidate,
+)
 
 DATA = ["train_images", "train_labels", "splits"]
 
 
 def create_pipeline(candidates: Iterable[str]) -> Pipeline:
-    """Return the pipeline that fits and scores each of these candidates."""
+    """Return the pipeline that fits, scores and reports on each of these candidates."""
     template = pipeline(
         [
             node(
@@ -24,6 +28,12 @@ def create_pipeline(candidates: Iterable[str]) -> Pipeline:
                 inputs=["model", "manifest", *DATA],
                 outputs=["metrics", "validation_predictions"],
                 name="score_candidate",
+            ),
+            node(
+                report_candidate,
+                inputs=["validation_predictions", "train_images"],
+                outputs=["class_report", "confusion_matrix", "misread_digits"],
+                name="report_candidate",
             ),
         ]
     )

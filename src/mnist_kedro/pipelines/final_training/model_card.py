@@ -1,0 +1,200 @@
+"""The model card: what the final model is, how good it is, and what it is bad at."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import yaml
+from numpy.typing import NDArray
+
+from mnist_kedro.calibration import BINS
+from mnist_kedro.lazy import pd
+from mnist_kedro.metrics import percent
+
+LISTED = 10  # mistakes and suspects
+# A sentence a line: plain text that people can read, and Markdown.
+TEMPLATE = """\
+# Model card: {champion[candidate]}
+
+Reads **{test}** of {metrics[n_test]:,} test images.
+It was fitted on all {n_train:,} training images of {champion[data]}.
+The test images trained nothing, chose nothing, and were scored once.
+
+Before, fitted on a part of the training images, it read {validation} of the validation images.
+Why it was chosen: {champion[reason]}
+In brackets after an accuracy: its 95 % interval (Wilson).
+
+## Model
+
+Seed {champion[settings][seed]} and these settings; all others are the defaults.
+
+```yaml
+{settings}```
+
+## Data
+
+{champion[data]}: {n_train:,} training and {metrics[n_test]:,} test images of the classes {classes}.
+The sha256 of its files together: `{champion[data_sha256]}`.
+
+## What it is bad at
+
+{weaknesses}
+
+## Calibration
+
+{calibration}
+
+## Suspected wrong labels
+
+{suspects}
+
+## Speed and size, on the machine that fitted and scored it
+
+- prediction: {metrics[predict_ms_per_image]:.3g} ms per image when all are read in one call
+- prediction of an image alone: {metrics[predict_ms_single_image]:.3g} ms (median)
+- fit: {metrics[fit_seconds]:.3g} s
+- model: {metrics[model_bytes]:,} bytes
+- parameters: {parameters}
+
+## Limits
+
+- It reads every image as one of the classes {classes}: a letter and an empty sheet, too.
+- It knows single digits in 28x28 pixels, sized and placed as in {champion[data]}.
+  Photographs, other sizes and digits elsewhere in the image were not measured.
+- The data do not say who wrote the digits.
+  How well it reads other people's writing is not known.
+
+## Provenance
+
+- run: `{provenance[run_id]}`
+- git commit: {commit}, files changed since: {changed}
+- Python: {provenance[python]}
+- packages: {packages}
+- versions of all datasets: in `final_manifest`
+"""
+
+
+def write_model_card(
+    champion: dict[str, Any],
+    final_metrics: dict[str, Any],
+    final_class_report: pd.DataFrame,
+    test_predictions: pd.DataFrame,
+    suspected_labels: pd.DataFrame,
+    train_labels: NDArray[np.uint8],
+    provenance: dict[str, Any],
+) -> str:
+    """Describe the final model in Markdown, from measured values only.
+
+    Args:
+        champion: What `choose_champion` returned.
+        final_metrics: The test scores.
+        final_class_report: The test scores of each class.
+        test_predictions: A row per test image.
+        suspected_labels: Test labels that are probably wrong.
+        train_labels: `uint8 (n,)`.
+        provenance: What this run rests on: packages, code.
+    """
+    count = final_metrics["parameters"]
+    settings = {key: value for key, value in champion["settings"].items() if key != "seed"}
+    block = {champion["candidate"]: settings}  # as in parameters_model_training.yml
+    return TEMPLATE.format(
+        champion=champion,
+        metrics=final_metrics,
+        provenance=provenance,
+        test=_accuracy(final_metrics, "test"),
+        validation=_accuracy(champion, "validation"),
+        n_train=len(train_labels),
+        classes=", ".join(str(name) for name in np.unique(train_labels)),
+        settings=yaml.safe_dump(block, sort_keys=False, default_flow_style=None),
+        weaknesses=_weaknesses(final_class_report, test_predictions),
+        calibration=_calibration(final_metrics, test_predictions),
+        suspects=_suspects(final_metrics, test_predictions, suspected_labels),
+        parameters="not counted for this kind of model" if count is None else f"{count:,}",
+        commit=provenance["git_commit"] or "none",
+        changed={True: "yes", False: "no", None: "not known"}[provenance["git_dirty"]],
+        packages=", ".join(" ".join(each) for each in provenance["packages"].items()),
+    )
+
+
+def _weaknesses(report: pd.DataFrame, predictions: pd.DataFrame) -> str:
+    scores = report[["recall", "precision", "f1"]].to_numpy().tolist()
+    rows = [
+        (name, *map(_share, each), count)
+        for name, each, count in zip(report["class"], scores, report["images"], strict=True)
+    ]
+    table = _table(["class", "recall", "precision", "F1", "images"], rows)
+    wrong = predictions[predictions["label"] != predictions["prediction"]]
+    if wrong.empty:
+        return f"{table}\n\nIt misread none of the test images."
+    worst = report.sort_values("recall", kind="stable").iloc[0]
+    # Counted in the order of the classes, so that ties always stand in the same order.
+    pairs = wrong.groupby(["label", "prediction"]).size().reset_index(name="images")
+    most = pairs.sort_values("images", ascending=False, kind="stable").head(LISTED)
+    return (
+        f"{table}\n\n"
+        f"It reads {worst['class']:.0f} worst: of {worst['images']:,.0f} images, "
+        f"{_share(worst['recall'])}.\n"
+        f"It misread {len(wrong):,} images in all; its most frequent mistakes:\n\n"
+        f"{_table(['label', 'read as', 'images'], most.to_numpy().tolist())}\n\n"
+        f"Pictures: `confusion_matrix.png`, `misread_digits.png`."
+    )
+
+
+def _calibration(metrics: dict[str, Any], predictions: pd.DataFrame) -> str:
+    error = metrics["expected_calibration_error"]
+    if error is None:
+        return "This classifier gives no probabilities: it does not say how sure it is."
+    confidence, accuracy = predictions["confidence"].mean(), metrics["test_accuracy"]
+    tendency = "more" if confidence > accuracy else "less"
+    return (
+        f"Expected calibration error {percent(error)} ({BINS} bins): by so much its confidence and "
+        f"its accuracy differ on average.\n"
+        f"As a whole it is {tendency} confident than right: its mean confidence is "
+        f"{percent(confidence)}, its accuracy {percent(accuracy)}.\n"
+        f"Picture: `reliability_diagram.png`."
+    )
+
+
+def _suspects(metrics: dict[str, Any], predictions: pd.DataFrame, suspects: pd.DataFrame) -> str:
+    if metrics["expected_calibration_error"] is None:
+        return "Not looked for: that takes probabilities, and this classifier gives none."
+    if suspects.empty:
+        return "cleanlab, which looks for them, suspects none of the test labels."
+    rows = [
+        (row["index"], row["label"], row["prediction"], f"{row['label_probability']:.6f}")
+        for row in suspects.head(LISTED).to_dict("records")
+    ]
+    kept = predictions[~predictions.index.isin(suspects["index"])]
+    right = int((kept["label"] == kept["prediction"]).sum())
+    return (
+        f"By the probabilities of this model, cleanlab suspects {len(suspects):,} of "
+        f"{len(predictions):,} test labels.\n"
+        f"Nobody has checked them: a label may be right and the image hard to read.\n"
+        f"All are in `suspected_labels.csv`; the most suspicious, counted from 0:\n\n"
+        f"{_table(['index', 'label', 'read as', 'probability of the label'], rows)}\n\n"
+        f"A secondary figure: without these images it would read {percent(right / len(kept))} "
+        f"({right:,} of {len(kept):,}).\n"
+        f"It flatters the model, which chose what to leave out; the accuracy is the one at the top."
+    )
+
+
+def _accuracy(metrics: dict[str, Any], split: str) -> str:
+    low, high = (percent(metrics[f"{split}_accuracy_{end}"]) for end in ("low", "high"))
+    return f"{percent(metrics[f'{split}_accuracy'])} ({low} to {high})"
+
+
+def _share(value: float) -> str:
+    return "none" if np.isnan(value) else f"{100 * value:.1f} %"
+
+
+def _table(header: list[str], rows: Iterable[Iterable[Any]]) -> str:
+    """Return a Markdown table whose columns stand in line in plain text, too."""
+    cells = [header, *([str(cell) for cell in row] for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    cells.insert(1, ["-" * (width - 1) + ":" for width in widths])
+    lines = (zip(line, widths, strict=True) for line in cells)
+    return "\n".join(
+        f"| {' | '.join(cell.rjust(width) for cell, width in line)} |" for line in lines
+    )
