@@ -107,7 +107,8 @@ def test_a_candidate_has_the_same_colour_in_both_charts():
 def test_without_epochs_the_chart_is_a_sentence():
     figure = chart_learning_curves(forest=history(0.2))
     assert not figure.data
-    assert figure.layout.annotations[-1].text == "No candidate learned in epochs."
+    assert [note.text for note in figure.layout.annotations] == ["No candidate learned in epochs."]
+    assert not figure.layout.xaxis.visible
 
 
 def test_more_candidates_than_colours_begin_anew():

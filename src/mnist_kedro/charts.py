@@ -38,7 +38,7 @@ def chart_accuracy_against_cost(leaderboard: pd.DataFrame, cost: str) -> Chart:
     # Three quarters of the way on a log axis: beyond it, a label has no room to the right.
     far = leaderboard[cost].min() ** 0.25 * leaderboard[cost].max() ** 0.75
     title = f"What accuracy costs on {leaderboard['data'].iloc[0]}"
-    figure = Figure(layout=_layout(title, showlegend=False))
+    figure = Figure(layout={"template": "none", "title_text": title, "showlegend": False})
     figure.add_scatter(
         name="Pareto front",
         x=front[cost].tolist(),
@@ -48,23 +48,14 @@ def chart_accuracy_against_cost(leaderboard: pd.DataFrame, cost: str) -> Chart:
         hoverinfo="skip",
     )
     for index, row in leaderboard.iterrows():
-        champion = f"{row['candidate']} (champion)"
         above = "top" if index in front.index else "bottom"
         beside = "left" if row[cost] > far else "right"
         figure.add_scatter(
-            name=row["candidate"],
-            x=[row[cost]],
-            y=[row["validation_accuracy"]],
-            error_y=_interval(row),
-            mode="markers+text",
-            marker={"symbol": "star", "size": 16} if row["champion"] else {"size": 9},
+            **_point(row, cost),
             marker_color=colours[row["candidate"]],
-            text=[champion if row["champion"] else row["candidate"]],
             textposition=f"{above} {beside}",
-            textfont_size=11,
-            cliponaxis=False,
         )
-    figure.update_xaxes(AXIS, type="log", title_text=COSTS[cost])
+    figure.update_xaxes(AXIS, type="log", tickformat="~g", title_text=COSTS[cost])
     figure.update_yaxes(AXIS, tickformat=".1%", title_text="validation accuracy")
     return figure
 
@@ -97,7 +88,7 @@ def chart_learning_curves(**histories: pd.DataFrame) -> Chart:
     panels = {"loss": "training loss", "validation_accuracy": "validation accuracy"}
     figure = make_subplots(rows=2, shared_xaxes=True, subplot_titles=[*panels.values()])
     figure.update_annotations(font_size=12)
-    figure.update_layout(_layout("Learning curves"))
+    figure.update_layout(template="none", title_text="Learning curves")
     for (row, column), (name, history) in product(enumerate(panels, start=1), curves.items()):
         figure.add_scatter(
             name=name,
@@ -110,14 +101,12 @@ def chart_learning_curves(**histories: pd.DataFrame) -> Chart:
             row=row,
             col=1,
         )
-    if not curves:
-        figure.add_annotation(text="No candidate learned in epochs.", showarrow=False)
     figure.update_xaxes(AXIS)
     figure.update_xaxes(row=2, title_text="epoch")
     figure.update_yaxes(AXIS)
-    figure.update_yaxes(row=1, type="log")
+    figure.update_yaxes(row=1, type="log", tickformat="~g")
     figure.update_yaxes(row=2, tickformat=".0%")
-    return figure
+    return figure if curves else _sentence("No candidate learned in epochs.")
 
 
 def candidate_colours(candidates: Iterable[str]) -> dict[str, str]:
@@ -125,14 +114,29 @@ def candidate_colours(candidates: Iterable[str]) -> dict[str, str]:
     return dict(zip(sorted(candidates), cycle(COLOURS), strict=False))
 
 
-def _interval(row: pd.Series[Any]) -> dict[str, Any]:
-    accuracy = row["validation_accuracy"]
+def _point(row: pd.Series[Any], cost: str) -> dict[str, Any]:
+    """Return what a scatter trace says of one candidate, with its 95 % interval."""
+    name, accuracy = row["candidate"], row["validation_accuracy"]
     return {
-        "array": [row["validation_accuracy_high"] - accuracy],
-        "arrayminus": [accuracy - row["validation_accuracy_low"]],
-        "thickness": 1,
+        "name": name,
+        "x": [row[cost]],
+        "y": [accuracy],
+        "error_y": {
+            "array": [row["validation_accuracy_high"] - accuracy],
+            "arrayminus": [accuracy - row["validation_accuracy_low"]],
+            "thickness": 1,
+        },
+        "mode": "markers+text",
+        "marker": {"symbol": "star", "size": 16} if row["champion"] else {"size": 9},
+        "text": [f"{name} (champion)" if row["champion"] else name],
+        "textfont_size": 11,
+        "cliponaxis": False,
     }
 
 
-def _layout(title: str, **options: Any) -> dict[str, Any]:  # noqa: ANN401 (plotly's)
-    return {"title_text": title, "template": "none", **options}
+def _sentence(text: str) -> Chart:
+    from plotly.graph_objects import Figure
+
+    hidden = {"visible": False}
+    figure = Figure(layout={"template": "none", "xaxis": hidden, "yaxis": hidden})
+    return figure.add_annotation(text=text, showarrow=False)

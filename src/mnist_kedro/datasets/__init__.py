@@ -1,6 +1,6 @@
 """Catalog entries of the project's own."""
 
 from mnist_kedro.datasets.idx_dataset import IdxDataset
-from mnist_kedro.datasets.text_dataset import TextDataset
+from mnist_kedro.datasets.markdown_dataset import MarkdownDataset
 
-__all__ = ["IdxDataset", "TextDataset"]
+__all__ = ["IdxDataset", "MarkdownDataset"]
