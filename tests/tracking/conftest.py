@@ -32,6 +32,14 @@ def store(folder):
     return f"sqlite:///{folder / 'mlflow.db'}"
 
 
+@pytest.fixture(autouse=True)
+def _tidy_environment():
+    """MLflow writes its address into the environment, which the processes of tests inherit."""
+    os.environ.pop("MLFLOW_TRACKING_URI", None)
+    yield
+    os.environ.pop("MLFLOW_TRACKING_URI", None)
+
+
 @pytest.fixture
 def free_port():
     with socket.socket() as listener:

@@ -2,14 +2,11 @@
 
 import os
 import signal
-import socket
 import sqlite3
 import subprocess
 import sys
 
 import pytest
-
-from mnist_kedro.tracking.store import ANSWER_SECONDS
 
 from .conftest import TRACKED, runs_in, serving, store, wait_until
 
@@ -94,60 +91,43 @@ def test_two_runs_that_start_at_once_on_a_fresh_clone_both_succeed(project):
     assert [run.info.status for run in runs] == ["FINISHED", "FINISHED"]
 
 
-def refused(uri, project, run_kedro):
-    """Check that a run on this address ends before anything is saved, in one sentence."""
+def test_a_server_that_is_not_there_ends_the_run_before_anything_is_saved(
+    project, run_kedro, free_port
+):
+    uri = f"http://127.0.0.1:{free_port}"
     done = run_kedro(project, "run", "--params", f"{TRACKED},tracking.uri={uri}")
     assert done.returncode == 1
-    error = done.stderr.splitlines()[-1]
-    assert error.startswith(f"Error: expected an MLflow server at {uri}, found none")
-    assert "--params tracking.enabled=false" in error
+    assert done.stderr.splitlines()[-1].startswith(f"Error: expected an MLflow server at {uri}")
     assert "Traceback" not in done.stderr
     assert not list((project / "data").rglob("*.json"))
 
 
-def test_a_server_that_is_not_there_is_noticed_before_anything_runs(project, run_kedro, free_port):
-    refused(f"http://127.0.0.1:{free_port}", project, run_kedro)
-
-
-def test_a_server_that_hangs_is_noticed_within_its_time(project, run_kedro):
-    with socket.create_server(("127.0.0.1", 0)) as silent:
-        refused(f"http://127.0.0.1:{silent.getsockname()[1]}", project, run_kedro)
-    assert ANSWER_SECONDS < 10
-
-
 def test_the_environment_names_a_server_and_one_that_dies_loses_nothing(used_project, free_port):
-    """The run begins on a real server, which is killed while a network trains."""
+    """A real server gets the first candidate, and is killed while the second one trains."""
     uri = f"http://127.0.0.1:{free_port}"
-    database = "sqlite:///server.db"
-    command = ("mlflow", "server", "--backend-store-uri", database, "--port", str(free_port))
-    slow = "candidates.mlp_64.hyperparameters.epochs=150"
-    before = set((used_project / "data").rglob("mlp_64/metrics.json/*/metrics.json"))
-    with serving((*command, "--workers", "1"), free_port, used_project):
+    command = ("mlflow", "server", "--backend-store-uri", "sqlite:///server.db", "--port")
+    slow = "candidates.mlp_64.hyperparameters.epochs=300"
+    metrics = "mlp_64/metrics.json/*/metrics.json"
+    before = set((used_project / "data").rglob(metrics))
+    with serving((*command, str(free_port), "--workers", "1"), free_port, used_project):
         process = start(used_project, *TWO, f"{ON},{slow}", MLFLOW_TRACKING_URI=uri)
-        wait_until(lambda: "parent" in runs_in(uri)[1])
-    _, errors = process.communicate(timeout=120)
+        wait_until(lambda: is_finished(runs_in(uri)[1].get("logistic_regression")))
+        client, runs = runs_in(uri)
+        files = {
+            file.path for file in client.list_artifacts(runs["logistic_regression"].info.run_id)
+        }
+        assert "confusion_matrix.png" in files
+    output, errors = process.communicate(timeout=120)
     assert process.returncode == 0, errors
     (warning,) = [line for line in errors.splitlines() if "MLflow" in line]
     assert "goes on untracked" in warning
-    after = set((used_project / "data").rglob("mlp_64/metrics.json/*/metrics.json"))
-    assert len(after - before) == 1
+    assert len(set((used_project / "data").rglob(metrics)) - before) == 1
     assert not (used_project / "mlflow.db").exists()
+    assert "View run" not in output  # MLflow's own lines
 
 
-def test_a_server_gets_models_and_figures(used_project, run_kedro, free_port):
-    uri = f"http://127.0.0.1:{free_port}"
-    command = ("mlflow", "server", "--backend-store-uri", "sqlite:///server.db", "--port")
-    with serving((*command, str(free_port), "--workers", "1"), free_port, used_project):
-        done = run_kedro(
-            used_project, "run", "--namespaces=mlp_64", "--params", f"{ON},tracking.uri={uri}"
-        )
-        assert done.returncode == 0, done.stderr
-        client, runs = runs_in(uri)
-        assert runs["mlp_64"].info.status == "FINISHED"
-        files = {file.path for file in client.list_artifacts(runs["mlp_64"].info.run_id)}
-        assert "confusion_matrix.png" in files
-    assert "MLflow" not in done.stderr
-    assert "View run" not in done.stdout
+def is_finished(run):
+    return run is not None and run.info.status == "FINISHED"
 
 
 def test_one_parameter_switches_tracking_off_and_mlflow_is_not_imported(project, tmp_path):
@@ -160,9 +140,3 @@ def test_one_parameter_switches_tracking_off_and_mlflow_is_not_imported(project,
     assert not list(project.glob("ml*"))
     on = start(project, *arguments, TRACKED, PYTHONPATH=str(tmp_path))
     assert "mlflow was imported" in on.communicate(timeout=60)[1]  # so the trap works
-
-
-def test_wrong_tracking_parameters_are_named(project, run_kedro):
-    done = run_kedro(project, "run", "--params", "tracking.enabld=true")
-    assert done.returncode == 1
-    assert "did you mean 'enabled'?" in done.stderr

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 ANSWER_SECONDS = 5.0  # within which a server answers, or counts as out of reach
+ADDRESS = "MLFLOW_TRACKING_URI"
+WAYS_OUT = f"change 'tracking.uri' or {ADDRESS}, or add --params tracking.enabled=false"
 ENVIRONMENT = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",  # a server that dies costs seconds, not minutes
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
@@ -33,25 +35,39 @@ def open_experiment(parameters: TrackingParameters, project: Path) -> str:
     """Return the id of the experiment, which is made if it is not there yet.
 
     Raises:
-        ConnectionError: The server does not answer.
+        ConnectionError: The server does not answer, or not as it should.
     """
     # Absolute, or each folder from which one starts would get a database of its own.
     local = f"sqlite:///{project.resolve() / 'mlflow.db'}"
-    uri = os.environ.get("MLFLOW_TRACKING_URI") or parameters.uri or local
+    uri = os.environ.get(ADDRESS) or parameters.uri or local
     if uri.startswith("http"):
         _check_that_it_answers(uri)
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return _find_or_create(uri, parameters.experiment, project.resolve())
+    except MlflowException as error:
+        raise ConnectionError(
+            f"expected the experiment '{parameters.experiment}' in MLflow at {uri}, found: "
+            f"{error}; {WAYS_OUT}"
+        ) from error
+
+
+def _find_or_create(uri: str, experiment: str, project: Path) -> str:
     import mlflow
     from filelock import FileLock
 
+    given = ADDRESS in os.environ
     mlflow.set_tracking_uri(uri)
+    if not given:  # MLflow writes it there, where the next run would take it for the user's wish
+        os.environ.pop(ADDRESS, None)
     with FileLock(project / "mlflow.db.lock"):  # two that migrate a fresh database break it
         client = mlflow.MlflowClient()
-        if not uri.startswith("http") and not client.get_experiment_by_name(parameters.experiment):
-            artifacts = (project.resolve() / "mlartifacts").as_uri()
-            client.create_experiment(parameters.experiment, artifacts)
-        return str(mlflow.set_experiment(parameters.experiment).experiment_id)
+        if not uri.startswith("http") and client.get_experiment_by_name(experiment) is None:
+            client.create_experiment(experiment, (project / "mlartifacts").as_uri())
+        return str(mlflow.set_experiment(experiment).experiment_id)
 
 
 def _check_that_it_answers(uri: str) -> None:
@@ -63,6 +79,5 @@ def _check_that_it_answers(uri: str) -> None:
     except requests.RequestException as error:
         raise ConnectionError(
             f"expected an MLflow server at {uri}, found none that answers within "
-            f"{ANSWER_SECONDS:.0f} s: start it, change 'tracking.uri' or MLFLOW_TRACKING_URI, or "
-            f"run with --params tracking.enabled=false"
+            f"{ANSWER_SECONDS:.0f} s: start it, or {WAYS_OUT}"
         ) from error
