@@ -48,7 +48,7 @@ def test_stages_stand_in_run_order_and_compose(in_project):
     assert list(pipelines) == [*stages, "final_training", "inference", "final", "__default__"]
     final = pipelines["final_training"] + pipelines["inference"]
     assert set(pipelines["final"].nodes) == set(final.nodes)
-    assert len(pipelines["__default__"].nodes) == 9 + 2 * len(CANDIDATES)
+    assert len(pipelines["__default__"].nodes) == 13 + 3 * len(CANDIDATES)
     assert {node.namespace for node in pipelines["model_training"].nodes} == set(CANDIDATES)
 
 
@@ -75,7 +75,7 @@ def test_the_test_set_is_read_by_the_last_two_stages_only(in_project):
         for node in pipelines["__default__"].nodes
         if {"test_images", "test_labels"} & set(node.inputs)
     }
-    assert readers == {"score_final_model", "predict_images"}
+    assert readers == {"score_final_model", "report_final_model", "predict_images"}
     assert "test_labels" not in pipelines["inference"].inputs()
 
 
