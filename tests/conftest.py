@@ -158,8 +158,9 @@ def copy_project(folder):
     (folder / "src").mkdir(parents=True)
     shutil.copytree(ROOT / "conf", folder / "conf", ignore=shutil.ignore_patterns("local"))
     (folder / "conf" / "local").mkdir()
-    for name in ("pyproject.toml", ".telemetry"):
-        shutil.copy(ROOT / name, folder)
+    (folder / ".viz").mkdir()
+    for name in ("pyproject.toml", ".telemetry", ".viz/styles.json"):
+        shutil.copy(ROOT / name, folder / name)
     return folder
 
 

@@ -48,8 +48,16 @@ def test_stages_stand_in_run_order_and_compose(in_project):
     assert list(pipelines) == [*stages, "final_training", "inference", "final", "__default__"]
     final = pipelines["final_training"] + pipelines["inference"]
     assert set(pipelines["final"].nodes) == set(final.nodes)
-    assert len(pipelines["__default__"].nodes) == 13 + 3 * len(CANDIDATES)
+    assert len(pipelines["__default__"].nodes) == 16 + 3 * len(CANDIDATES)
+
+
+def test_each_candidate_and_each_other_stage_is_a_namespace(in_project):
+    pipelines = register_pipelines()
     assert {node.namespace for node in pipelines["model_training"].nodes} == set(CANDIDATES)
+    for name in ("data_ingestion", "data_split", "model_selection", "final_training", "inference"):
+        assert {node.namespace for node in pipelines[name].nodes} == {name}
+    assert "final_training.fit_final_model" in {node.name for node in pipelines["final"].nodes}
+    assert "final_model" in pipelines["final"].datasets()
 
 
 def test_nodes_have_the_names_of_their_functions(in_project):
@@ -75,7 +83,11 @@ def test_the_test_set_is_read_by_the_last_two_stages_only(in_project):
         for node in pipelines["__default__"].nodes
         if {"test_images", "test_labels"} & set(node.inputs)
     }
-    assert readers == {"score_final_model", "report_final_model", "predict_images"}
+    assert readers == {
+        "final_training.score_final_model",
+        "final_training.report_final_model",
+        "inference.predict_images",
+    }
     assert "test_labels" not in pipelines["inference"].inputs()
 
 

@@ -13,6 +13,8 @@ from kedro.framework.cli.utils import KedroCliError
 from kedro.io import DatasetError
 from kedro.validation.exceptions import ParameterValidationError
 
+from mnist_kedro.progress import progress_hooks
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -48,6 +50,8 @@ def one_sentence(callback: Callable[..., Any]) -> Callable[..., Any]:
             raise RunError("; ".join(line.removeprefix("- ") for line in sentences)) from error
         except (ValueError, OSError, ArithmeticError) as error:
             raise RunError(str(error)) from error
+        finally:
+            progress_hooks.close()  # Kedro tells its hooks of errors, but not of Ctrl-C
 
     return wrapped
 

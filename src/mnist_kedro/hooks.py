@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from kedro.pipeline import Pipeline
 
 PROVENANCE = "provenance"
+READ_BY_HOOKS = {"tracking"}  # parameters
 SUMMARISED = ("leaderboard", "champion", "final_metrics")
 PACKAGES = ("cleanlab", "kedro", "mnist_kedro", "numpy", "pandas", "scikit-learn", "scipy", "torch")
 
@@ -38,7 +39,7 @@ class ProjectHooks:
         Raises:
             ValueError: There is one.
         """
-        known = {name for each in pipelines.values() for name in _parameters(each)}
+        known = {name for each in pipelines.values() for name in _parameters(each)} | READ_BY_HOOKS
         for name in parameters:
             path = name.removeprefix("params:")
             if path == name:  # "parameters", all of them together
@@ -88,7 +89,7 @@ def _parameters(pipeline: Pipeline, prefix: str = "") -> set[str]:
 
 def _warn_of_idle_parameters(runtime_params: dict[str, Any], pipeline: Pipeline) -> None:
     """Say which of the parameters given for this run none of its stages reads."""
-    read = {name.split(".")[0] for name in _parameters(pipeline)}
+    read = {name.split(".")[0] for name in _parameters(pipeline)} | READ_BY_HOOKS
     for name in runtime_params:
         if name not in read:
             logger.warning(

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
+    from plotly.graph_objects import Figure as Chart
 else:
     import lazy_loader
 
     pd = lazy_loader.load("pandas")
-    Figure = Any
+    Figure = Chart = Any
 
-__all__ = ["Figure", "pd"]
+__all__ = ["Chart", "Figure", "pd"]

@@ -4,6 +4,8 @@ import os
 import warnings
 
 from mnist_kedro.hooks import ProjectHooks
+from mnist_kedro.progress import progress_hooks
+from mnist_kedro.tracking import TrackingHooks
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 # Kedro's own call, on every run; nothing that a user of this project could change.
@@ -12,11 +14,19 @@ warnings.filterwarnings("ignore", message=".*register_new_resolver", module="ked
 warnings.filterwarnings("ignore", message="One or more dataset names contain")
 # Both spellings are meant to work here.
 warnings.filterwarnings("ignore", message="Option '--pipeline' is deprecated")
+# Kedro-Viz's own import, here and in the process in which it serves.
+ORJSON = "ORJSONResponse is deprecated"
+warnings.filterwarnings("ignore", message=ORJSON)
+os.environ.setdefault("PYTHONWARNINGS", f"ignore:{ORJSON}")
 
-HOOKS = (ProjectHooks(),)
+HOOKS = (ProjectHooks(), progress_hooks, TrackingHooks())
 CONFIG_LOADER_ARGS = {
     "base_env": "base",
     "default_run_env": "local",
+    # `tracking.yml` is read as parameters, so that --params reaches it.
+    "config_patterns": {
+        "parameters": ["parameters*", "parameters*/**", "**/parameters*", "tracking*"]
+    },
     # An environment changes the values it names and keeps all others.
     "merge_strategy": {"parameters": "soft"},
 }

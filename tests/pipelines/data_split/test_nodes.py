@@ -1,7 +1,8 @@
 import numpy as np
+import pandas as pd
 import pytest
 
-from mnist_kedro.pipelines.data_split.nodes import DataSplitParameters, split_images
+from mnist_kedro.pipelines.data_split.nodes import DataSplitParameters, count_splits, split_images
 
 LABELS = np.repeat(np.arange(10, dtype=np.uint8), 100)
 
@@ -69,6 +70,21 @@ def test_a_class_too_rare_for_both_splits_is_refused():
     labels = np.repeat(np.arange(3, dtype=np.uint8), [500, 498, 2])
     with pytest.raises(ValueError, match="each of 3 classes among the images that train"):
         split(labels, sample_size=100)
+
+
+def test_counts_have_a_row_per_split_and_a_column_per_class():
+    splits = pd.DataFrame(
+        {"label": [3, 3, 7, 3], "split": ["validation", "train", "train", "train"]}
+    )
+    counts = count_splits(splits)
+    assert list(counts) == ["split", "images", "3", "7"]
+    assert counts.to_numpy().tolist() == [["train", 3, 2, 1], ["validation", 1, 1, 0]]
+
+
+def test_all_images_are_counted():
+    counts = count_splits(split()).set_index("split")
+    assert counts["images"].to_dict() == {"train": 400, "validation": 100}
+    assert (counts.drop(columns="images").loc["train"] == 40).all()
 
 
 @pytest.mark.parametrize(

@@ -55,6 +55,20 @@ def split_images(train_labels: NDArray[np.uint8], parameters: DataSplitParameter
     return splits.sort_values("index", ignore_index=True)
 
 
+def count_splits(splits: pd.DataFrame) -> pd.DataFrame:
+    """Count the images of each split.
+
+    Args:
+        splits: Rows of `index`, `label`, `split`.
+
+    Returns:
+        A row per split: `split`, `images`, and a column per class, with its number of images.
+    """
+    counts = pd.crosstab(splits["split"], splits["label"]).rename(columns=str)
+    counts.insert(0, "images", counts.sum(axis="columns"))
+    return counts.rename_axis(columns=None).reset_index()
+
+
 def _draw(labels: Labels, sizes: tuple[int, int], seed: int) -> list[NDArray[np.intp]]:
     """Return the indices of two samples of these sizes, with each class in both."""
     from sklearn.model_selection import train_test_split

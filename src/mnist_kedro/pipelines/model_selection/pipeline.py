@@ -4,13 +4,14 @@ from collections.abc import Iterable
 
 from kedro.pipeline import Pipeline, node, pipeline
 
+from mnist_kedro.charts import chart_accuracy_against_cost, chart_learning_curves
 from mnist_kedro.pipelines.model_selection.nodes import choose_champion, rank_candidates
 
 PARAMETERS = {"parameters": "params:model_selection"}
 
 
 def create_pipeline(candidates: Iterable[str]) -> Pipeline:
-    """Return the pipeline from these candidates' results to the champion."""
+    """Return the pipeline from these candidates' results to the champion, and to charts of them."""
     metrics = [f"{candidate}.metrics" for candidate in candidates]
     predictions = [f"{candidate}.validation_predictions" for candidate in candidates]
     return pipeline(
@@ -27,6 +28,18 @@ def create_pipeline(candidates: Iterable[str]) -> Pipeline:
                 | {name: name for name in ["leaderboard", "provenance", *metrics]},
                 outputs="champion",
                 name="choose_champion",
+            ),
+            node(
+                chart_accuracy_against_cost,
+                inputs=["leaderboard", "params:model_selection.cost"],
+                outputs="accuracy_against_cost",
+                name="chart_accuracy_against_cost",
+            ),
+            node(
+                chart_learning_curves,
+                inputs={candidate: f"{candidate}.history" for candidate in candidates},
+                outputs="learning_curves",
+                name="chart_learning_curves",
             ),
         ]
     )

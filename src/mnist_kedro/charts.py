@@ -1,0 +1,138 @@
+"""Interactive charts that compare candidates, readable on light and on dark paper."""
+
+from __future__ import annotations
+
+from itertools import cycle, product
+from typing import TYPE_CHECKING, Any
+
+from mnist_kedro.lazy import Chart, pd
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+# Okabe and Ito, 2008 (https://jfly.uni-koeln.de/color/): told apart by colour-blind people, too.
+# Without their black and yellow, one of which is lost on any paper.
+COLOURS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9")
+GREY = "rgba(128, 128, 128, 0.8)"
+COSTS = {
+    "fit_seconds": "time to fit (s)",
+    "predict_ms_per_image": "time to predict an image (ms)",
+    "model_bytes": "size of the model (bytes)",
+}
+AXIS = {"gridcolor": "rgba(128, 128, 128, 0.25)", "zeroline": False}
+
+
+def chart_accuracy_against_cost(leaderboard: pd.DataFrame, cost: str) -> Chart:
+    """Draw what accuracy costs, with the Pareto front as a line and a star for the champion.
+
+    Args:
+        leaderboard: A row per candidate, as `rank_candidates` returns it.
+        cost: The column to draw it against, one of `COSTS`.
+
+    Returns:
+        A figure with a trace `Pareto front` and one per candidate: a point with its 95 % interval.
+    """
+    from plotly.graph_objects import Figure
+
+    colours, front = candidate_colours(leaderboard["candidate"]), pareto_front(leaderboard, cost)
+    # Three quarters of the way on a log axis: beyond it, a label has no room to the right.
+    far = leaderboard[cost].min() ** 0.25 * leaderboard[cost].max() ** 0.75
+    title = f"What accuracy costs on {leaderboard['data'].iloc[0]}"
+    figure = Figure(layout=_layout(title, showlegend=False))
+    figure.add_scatter(
+        name="Pareto front",
+        x=front[cost].tolist(),
+        y=front["validation_accuracy"].tolist(),
+        mode="lines",
+        line={"color": GREY, "dash": "dot", "shape": "hv"},
+        hoverinfo="skip",
+    )
+    for index, row in leaderboard.iterrows():
+        champion = f"{row['candidate']} (champion)"
+        above = "top" if index in front.index else "bottom"
+        beside = "left" if row[cost] > far else "right"
+        figure.add_scatter(
+            name=row["candidate"],
+            x=[row[cost]],
+            y=[row["validation_accuracy"]],
+            error_y=_interval(row),
+            mode="markers+text",
+            marker={"symbol": "star", "size": 16} if row["champion"] else {"size": 9},
+            marker_color=colours[row["candidate"]],
+            text=[champion if row["champion"] else row["candidate"]],
+            textposition=f"{above} {beside}",
+            textfont_size=11,
+            cliponaxis=False,
+        )
+    figure.update_xaxes(AXIS, type="log", title_text=COSTS[cost])
+    figure.update_yaxes(AXIS, tickformat=".1%", title_text="validation accuracy")
+    return figure
+
+
+def pareto_front(leaderboard: pd.DataFrame, cost: str) -> pd.DataFrame:
+    """Return the candidates that no other beats in accuracy without costing more, cheapest first.
+
+    Of candidates that are equal in both, the first is taken.
+    """
+    order = {cost: True, "validation_accuracy": False}
+    ordered = leaderboard.sort_values([*order], ascending=[*order.values()], kind="stable")
+    accuracy = ordered["validation_accuracy"]
+    return ordered[accuracy > accuracy.cummax().shift(fill_value=-1.0)]
+
+
+def chart_learning_curves(**histories: pd.DataFrame) -> Chart:
+    """Draw training loss above validation accuracy, per epoch, of candidates that have epochs.
+
+    Args:
+        histories: By candidate, tables as `fit_classifier` returns them.
+
+    Returns:
+        A figure with two traces per candidate of more than one epoch; if there is none, a figure
+        that says so.
+    """
+    from plotly.subplots import make_subplots
+
+    colours = candidate_colours(histories)
+    curves = {name: history for name, history in histories.items() if len(history) > 1}
+    panels = {"loss": "training loss", "validation_accuracy": "validation accuracy"}
+    figure = make_subplots(rows=2, shared_xaxes=True, subplot_titles=[*panels.values()])
+    figure.update_annotations(font_size=12)
+    figure.update_layout(_layout("Learning curves"))
+    for (row, column), (name, history) in product(enumerate(panels, start=1), curves.items()):
+        figure.add_scatter(
+            name=name,
+            legendgroup=name,
+            showlegend=row == 1,
+            x=history["epoch"].tolist(),
+            y=history[column].tolist(),
+            mode="lines",
+            line_color=colours[name],
+            row=row,
+            col=1,
+        )
+    if not curves:
+        figure.add_annotation(text="No candidate learned in epochs.", showarrow=False)
+    figure.update_xaxes(AXIS)
+    figure.update_xaxes(row=2, title_text="epoch")
+    figure.update_yaxes(AXIS)
+    figure.update_yaxes(row=1, type="log")
+    figure.update_yaxes(row=2, tickformat=".0%")
+    return figure
+
+
+def candidate_colours(candidates: Iterable[str]) -> dict[str, str]:
+    """Return a colour per candidate, the same in every chart of the same candidates."""
+    return dict(zip(sorted(candidates), cycle(COLOURS), strict=False))
+
+
+def _interval(row: pd.Series[Any]) -> dict[str, Any]:
+    accuracy = row["validation_accuracy"]
+    return {
+        "array": [row["validation_accuracy_high"] - accuracy],
+        "arrayminus": [accuracy - row["validation_accuracy_low"]],
+        "thickness": 1,
+    }
+
+
+def _layout(title: str, **options: Any) -> dict[str, Any]:  # noqa: ANN401 (plotly's)
+    return {"title_text": title, "template": "none", **options}

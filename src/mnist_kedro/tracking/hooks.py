@@ -1,0 +1,111 @@
+"""When MLflow learns of a run: at its start, as soon as a candidate is saved, and at its end.
+
+Everything is logged from the main process, from what was saved, so it is the same under every
+runner, and no node knows of it. MLflow is imported only when a run tracks: that takes seconds.
+"""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import os
+import signal
+import sys
+import threading
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kedro.framework.hooks import hook_impl
+
+from mnist_kedro.progress import CompletedNodes
+from mnist_kedro.tracking.store import TrackingParameters, open_experiment
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from kedro.io import DataCatalog
+    from kedro.pipeline import Pipeline
+
+    from mnist_kedro.tracking.run import TrackedRun
+
+logger = logging.getLogger(__name__)
+
+
+class TrackingHooks:
+    """Tracks each run in MLflow, unless `tracking.enabled` is false."""
+
+    def __init__(self) -> None:
+        self._run: TrackedRun | None = None
+        self._until_end = ExitStack()
+
+    @hook_impl(trylast=True)  # after the hook that gives the run its `provenance`
+    def before_pipeline_run(
+        self, run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog
+    ) -> None:
+        """Start the run in MLflow.
+
+        Raises:
+            ConnectionError: The server does not answer.
+        """
+        self._end("KILLED")  # the run before, which Ctrl-C ended in a notebook
+        tracking = TrackingParameters.model_validate(catalog.load("params:tracking"))
+        if not tracking.enabled:
+            return
+        experiment_id = open_experiment(tracking, Path(run_params["project_path"]))
+        from mnist_kedro.tracking.run import TrackedRun
+
+        self._run = TrackedRun(
+            experiment_id, tracking.registered_model, run_params, pipeline, catalog
+        )
+        self._until_end.enter_context(
+            CompletedNodes(lambda name: self._log(lambda run: run.log_node(name)))
+        )
+        self._end_when_killed()
+
+    @hook_impl
+    def after_pipeline_run(self) -> None:
+        """Log what is left, and end the run."""
+        self._log(lambda run: run.log_rest())
+        self._end("FINISHED")
+
+    @hook_impl
+    def on_pipeline_error(self, error: Exception) -> None:
+        """End the run as failed; the candidates that were finished are logged."""
+        self._log(lambda run: run.describe(f"Failed: {error}"))
+        self._end("FAILED")
+
+    def _log(self, step: Callable[[TrackedRun], None]) -> None:
+        """Do a step of logging; if that cannot be done, say so and go on without MLflow."""
+        if self._run is None:
+            return
+        from mlflow.exceptions import MlflowException
+
+        try:
+            step(self._run)
+        except (MlflowException, OSError) as error:
+            logger.warning(
+                "MLflow no longer takes what this run logs (%s): it goes on untracked, and all "
+                "results are saved in the catalog as ever.",
+                error,
+            )
+            self._run = None
+
+    def _end(self, status: str) -> None:
+        if self._run and self._run.process_id != os.getpid():
+            return  # a worker, forked with a copy of all this
+        self._until_end.close()
+        self._log(lambda run: run.end(status))
+        self._run = None
+
+    def _end_when_killed(self) -> None:
+        """See to the status after Ctrl-C and SIGTERM, of which Kedro tells no hook."""
+        atexit.register(self._end, "KILLED")
+        self._until_end.callback(atexit.unregister, self._end)
+        if threading.current_thread() is threading.main_thread():
+            before = signal.signal(signal.SIGTERM, _exit)
+            self._until_end.callback(signal.signal, signal.SIGTERM, before)
+
+
+def _exit(signal_number: int, frame: object) -> None:  # noqa: ARG001 (as Python calls it)
+    sys.exit(128 + signal_number)

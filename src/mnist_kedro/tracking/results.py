@@ -1,0 +1,144 @@
+"""What a run has saved, as MLflow is to learn of it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from kedro.io import AbstractVersionedDataset, Version
+from pydantic_core import to_jsonable_python
+
+from mnist_kedro.lazy import pd
+from mnist_kedro.metrics import percent
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from kedro.io import DataCatalog
+
+    from mnist_kedro.classifiers.classifier import Classifier
+
+CANDIDATE_REPORTS = ("class_report", "confusion_matrix", "misread_digits", "manifest")
+FINAL_REPORTS = (
+    "final_class_report",
+    "confusion_matrix",
+    "misread_digits",
+    "reliability_diagram",
+    "suspected_labels",
+    "model_card",
+    "final_manifest",
+)
+
+
+@dataclass(frozen=True)
+class Saved:
+    """What a Kedro run has saved, in the versions of that run."""
+
+    catalog: DataCatalog
+    versions: Mapping[str, str | None]
+
+    def load(self, name: str) -> Any:  # noqa: ANN401 (any dataset)
+        """Load a dataset."""
+        return self.catalog.load(name, version=self.versions.get(name))
+
+    def copy(self, name: str, folder: str) -> None:
+        """Copy the file of a dataset into a folder, if the run has saved it."""
+        version = self.versions.get(name)
+        dataset = self.catalog.get(name, version=Version(version, None)) if version else None
+        if isinstance(dataset, AbstractVersionedDataset) and dataset.exists():
+            path = dataset._get_load_path()
+            files: Any = dataset._fs  # type: ignore[attr-defined]  # of each file dataset
+            files.get(str(path), str(Path(folder) / path.name))
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A fitted model and what was measured of it."""
+
+    model: Classifier
+    metrics: Mapping[str, Any]
+    history: pd.DataFrame
+    settings: Mapping[str, Any]
+    reports: Iterable[str]
+    description: str
+
+    def hyperparameters(self) -> dict[str, Any]:
+        """Return all of them, those that no file names included."""
+        steps = getattr(self.model, "steps", None)  # a Pipeline: its last step is the classifier
+        classifier: Any = steps[-1][1] if steps else self.model
+        named = {name: self.settings[name] for name in ("estimator", "seed")}
+        return flatten(named | classifier.get_params(deep=False))
+
+    def curves(self) -> Iterator[tuple[str, int, float]]:
+        """Yield name, epoch and value of each point of the history.
+
+        The last validation accuracy is left out: the score of the fitted model takes its place.
+        """
+        table = self.history.drop(columns="seconds").set_index("epoch")
+        for name, curve in table.items():
+            for epoch, value in curve.dropna().items():
+                if (name, epoch) != ("validation_accuracy", len(self.history)):
+                    yield str(name), cast("int", epoch), float(value)
+
+    @classmethod
+    def candidate(cls, name: str, saved: Saved) -> Fitted:
+        """Take a candidate's results from the catalog."""
+        metrics = saved.load(f"{name}.metrics")
+        return cls(
+            model=saved.load(f"{name}.model"),
+            metrics=metrics,
+            history=saved.load(f"{name}.history"),
+            settings=metrics["settings"],
+            reports=[f"{name}.{report}" for report in CANDIDATE_REPORTS],
+            description=f"**{name}** on {metrics['data']}: {_accuracy('validation', metrics)}, "
+            f"fitted in {metrics['fit_seconds']:.3g} s.",
+        )
+
+    @classmethod
+    def final(cls, saved: Saved) -> Fitted:
+        """Take the final model's results from the catalog."""
+        champion, metrics = saved.load("champion"), saved.load("final_metrics")
+        validation = {key: champion[key] for key in champion if key.startswith("validation_")}
+        return cls(
+            model=saved.load("final_model"),
+            metrics=validation | metrics,
+            history=saved.load("final_history"),
+            settings=champion["settings"],
+            reports=FINAL_REPORTS,
+            description=f"**{champion['candidate']}**, fitted on all training images of "
+            f"{metrics['data']}: {_accuracy('test', metrics)} on {metrics['n_test']:,} images. "
+            f"{champion['reason']}",
+        )
+
+
+def flatten(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return nested parameters with dots between the levels' names."""
+    plain = to_jsonable_python(values, fallback=str)
+    return dict(pd.json_normalize(plain).iloc[0])
+
+
+def run_tags(run_params: Mapping[str, Any], provenance: Mapping[str, Any]) -> dict[str, str]:
+    """Return what a run rests on: code, packages, versions of data, pipeline and runner."""
+    tags = {
+        "kedro_run_id": provenance["run_id"],
+        "kedro_pipeline": ", ".join(run_params["pipeline_names"] or ["__default__"]),
+        "kedro_runner": run_params["runner"].partition(" object")[0].rpartition(".")[2],
+        "mlflow.source.git.commit": provenance["git_commit"],
+        "git_dirty": provenance["git_dirty"],
+        "python": provenance["python"],
+        "dataset_versions": json.dumps(provenance["versions"]),
+    }
+    tags |= {f"package.{name}": number for name, number in provenance["packages"].items()}
+    return {key: str(value) for key, value in tags.items() if value is not None}
+
+
+def numbers(metrics: Mapping[str, Any]) -> dict[str, float]:
+    """Return the metrics that are numbers."""
+    return {key: value for key, value in metrics.items() if isinstance(value, int | float)}
+
+
+def _accuracy(split: str, metrics: Mapping[str, Any]) -> str:
+    value, low, high = (percent(metrics[f"{split}_accuracy{end}"]) for end in ("", "_low", "_high"))
+    return f"{split} accuracy {value} ({low} to {high})"
