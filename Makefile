@@ -7,7 +7,7 @@ INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --constraint c
 export DO_NOT_TRACK := true
 
 .DEFAULT_GOAL := help
-.PHONY: help run install test test-fast check format viz viz-build ui bench package constraints clean
+.PHONY: help run install test test-fast check format viz viz-build ui notebooks bench package constraints clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,6 +43,9 @@ viz-build: $(VENV)/.installed ## Write the DAG as a static site into build/
 ui: $(VENV)/.installed ## Open MLflow's UI on mlflow.db, where it is there
 	@test -e mlflow.db || { echo "No run has been tracked in mlflow.db yet."; exit 1; }
 	$(BIN)/mlflow ui --backend-store-uri sqlite:///$(CURDIR)/mlflow.db
+
+notebooks: $(VENV)/.installed-dev ## Execute the notebooks anew on what the latest run saved
+	$(BIN)/python -m notebooks
 
 bench: $(VENV)/.installed-dev ## Measure side by side with what one would use instead
 	$(BIN)/python -m benchmarks
