@@ -15,6 +15,8 @@ import yaml
 from kedro.framework.session import KedroSession
 from kedro.framework.startup import bootstrap_project
 
+from mnist_kedro.metrics import percent
+
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[1]
@@ -35,7 +37,7 @@ def versions(project, path):
 
 def only_warning_is(done, text=""):
     """Whether a run logged no warning but those with this text."""
-    lines = [line for line in done.stderr.splitlines() if "arning" in line.lower()]
+    lines = [line for line in done.stderr.splitlines() if "warning" in line.lower()]
     return all(text and text in line for line in lines)
 
 
@@ -82,6 +84,49 @@ def test_the_final_model_is_the_one_that_was_scored(finished_project):
     )
     np.testing.assert_array_equal(model.predict(images), predictions["Label"])
     assert (predictions["Label"] == labels).mean() == metrics["test_accuracy"]
+
+
+def test_every_candidate_and_the_final_model_are_reported(finished_project):
+    project, _ = finished_project
+    reports = {f"{name}.class_report": f"{name}.validation_predictions" for name in CANDIDATES}
+    reports["final_class_report"] = "test_predictions"
+    for report, predictions in reports.items():
+        classes, rows = load(project, report, predictions)
+        assert list(classes) == ["class", "precision", "recall", "f1", "images"]
+        assert classes["images"].sum() == len(rows) in (287, 360)
+    for name in ["confusion_matrix", "misread_digits"]:
+        assert len(pictures(project, f"*/{name}")) == len(CANDIDATES)
+        assert len(pictures(project, name)) == 1
+    assert len(pictures(project, "reliability_diagram")) == 1
+
+
+def pictures(project, name):
+    """Paths of the saved pictures of this name, which are small, and are pictures."""
+    paths = list((project / "data/08_reporting").glob(f"{name}.png/*/*.png"))
+    assert all(path.read_bytes().startswith(b"\x89PNG") for path in paths)
+    assert all(1_000 < path.stat().st_size < 60_000 for path in paths)
+    return paths
+
+
+def test_the_card_says_what_the_files_say(finished_project):
+    project, _ = finished_project
+    card, champion, metrics, predictions, suspects = load(
+        project, "model_card", "champion", "final_metrics", "test_predictions", "suspected_labels"
+    )
+    assert card.startswith(f"# Model card: {champion['candidate']}\n")
+    assert f"Reads **{percent(metrics['test_accuracy'])} (" in card
+    assert champion["reason"] in card
+    assert "embedded digits (not MNIST)" in card
+    assert f"Expected calibration error {percent(metrics['expected_calibration_error'])}" in card
+    assert f"suspects {len(suspects)} of 360 test labels" in card
+    (run,) = versions(project, "08_reporting/model_card.md")
+    assert f"- run: `{run}`\n" in card
+    probabilities = predictions[[f"probability_{digit}" for digit in range(10)]]
+    np.testing.assert_allclose(probabilities.max(axis=1), predictions["confidence"], atol=1e-6)
+    chosen = predictions.loc[suspects["index"]]
+    np.testing.assert_array_equal(chosen["label"], suspects["label"])
+    own = probabilities.to_numpy()[suspects["index"], suspects["label"]]
+    np.testing.assert_array_equal(own, suspects["label_probability"])
 
 
 def test_the_manifest_says_how_to_make_the_final_model_again(finished_project):
@@ -159,6 +204,7 @@ def test_a_scikit_learn_model_is_added_by_one_yaml_block(used_project, run_kedro
     row = leaderboard.set_index("candidate").loc["support_vectors"]
     assert row["validation_accuracy"] > 0.9
     assert np.isnan(row["log_loss"])
+    assert len(pictures(used_project, "support_vectors/misread_digits")) == 1
     assert model.steps[-1][1].C == 10
 
 

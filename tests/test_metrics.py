@@ -13,6 +13,7 @@ from mnist_kedro.metrics import (
     mcnemar_p_value,
     percent,
     predict_labels,
+    score_classes,
     score_classifier,
     score_predictions,
     wilson_interval,
@@ -32,12 +33,29 @@ def test_scores_are_exact():
     assert scores["macro_f1"] == pytest.approx((2 / 3 + 4 / 5 + 1) / 3)
     expected = -np.log([0.8, 0.2, 0.8, 1.0, 0.8]).mean()
     assert scores["log_loss"] == pytest.approx(expected)
+    # Thrice 80 % sure and right, once 60 % and wrong, once 100 % and right.
+    assert scores["expected_calibration_error"] == pytest.approx((3 * 0.2 + 0.6 + 0) / 5)
     interval = scores["validation_accuracy_low"], scores["validation_accuracy_high"]
     assert interval == wilson_interval(4, 5)
 
 
-def test_without_probabilities_there_is_no_log_loss():
-    assert score_predictions(LABELS, PREDICTIONS, None, "test")["log_loss"] is None
+def test_without_probabilities_there_is_no_log_loss_and_no_calibration():
+    scores = score_predictions(LABELS, PREDICTIONS, None, "test")
+    assert scores["log_loss"] is None
+    assert scores["expected_calibration_error"] is None
+
+
+def test_each_class_is_scored_alone():
+    table = score_classes(LABELS, np.array([0, 1, 1, 1, 3], dtype=np.uint8))
+    assert list(table) == ["class", "precision", "recall", "f1", "images"]
+    assert table["class"].tolist() == [0, 1, 2, 3]
+    assert table["recall"][:3].tolist() == [0.5, 1, 0]
+    assert table["precision"][[0, 1, 3]].tolist() == pytest.approx([1, 2 / 3, 0])
+    assert table["f1"].tolist() == pytest.approx([2 / 3, 0.8, 0, 0])
+    assert table["images"].tolist() == [2, 2, 1, 0]
+    # What was never predicted has no precision; what is not there, no recall.
+    assert np.isnan(table["precision"][2])
+    assert np.isnan(table["recall"][3])
 
 
 def test_wilson_interval_is_that_of_the_formula():
@@ -107,11 +125,22 @@ def test_a_classifier_is_scored_timed_and_weighed(points):
     assert scores["predict_ms_single_image"] > scores["predict_ms_per_image"]
     assert 500 < scores["model_bytes"] < 5000
     assert scores["parameters"] == 15
-    assert list(table) == ["label", "prediction", "confidence"]
+    probabilities = ["probability_0", "probability_1", "probability_2"]
+    assert list(table) == ["label", "prediction", "confidence", *probabilities]
     np.testing.assert_array_equal(table["label"], labels)
     np.testing.assert_array_equal(
         table["confidence"], classifier.predict_proba(features).max(axis=1)
     )
+    np.testing.assert_allclose(
+        table[probabilities], classifier.predict_proba(features), rtol=0, atol=5e-7
+    )
+
+
+def test_a_classifier_without_probabilities_is_scored_too(points):
+    scores, table = score_classifier(SVC().fit(*points), *points, "test")
+    assert scores["expected_calibration_error"] is None
+    assert list(table) == ["label", "prediction", "confidence"]
+    assert table["confidence"].isna().all()
 
 
 def test_percent():

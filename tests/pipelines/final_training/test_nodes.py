@@ -1,10 +1,14 @@
 import numpy as np
+import pandas as pd
 import pytest
 
 from mnist_kedro.idx import idx_sha256
 from mnist_kedro.pipelines.final_training.nodes import (
     describe_final_model,
+    draw_reliability_diagram,
+    find_suspected_labels,
     fit_final_model,
+    report_final_model,
     score_final_model,
 )
 from mnist_kedro.sources import embedded_digits
@@ -72,3 +76,68 @@ def test_the_test_score_and_the_manifest(digits, champion):
         "test_accuracy_high": metrics["test_accuracy_high"],
         "provenance": {"run_id": "now"},
     }
+
+
+@pytest.fixture(scope="module")
+def predictions(digits, champion):
+    model, history = fit_final_model(champion, digits.train_images, digits.train_labels)
+    test = digits.test_images, digits.test_labels
+    return score_final_model(model, history, champion, *test)[1]
+
+
+def test_the_report_is_of_the_test_images(digits, predictions):
+    class_report, confusion_matrix, misread_digits = report_final_model(
+        predictions, digits.test_images
+    )
+    np.testing.assert_array_equal(class_report["images"], np.bincount(digits.test_labels))
+    wrong = predictions.query("label != prediction")
+    assert confusion_matrix.get_suptitle() == f"{len(wrong)} of 360 images misread"
+    canvas = misread_digits.axes[0].images[0].get_array()
+    hardest = wrong.sort_values("confidence", ascending=False, kind="stable").index[0]
+    np.testing.assert_array_equal(canvas[:28, :28], digits.test_images[hardest])
+
+
+def test_the_reliability_diagram_counts_every_image(predictions):
+    upper, lower = draw_reliability_diagram(predictions).axes
+    assert sum(bar.get_height() for bar in lower.patches) == 360
+    assert upper.get_title().startswith("Expected calibration error ")
+
+
+def test_a_label_that_is_deliberately_wrong_is_suspected():
+    labels = np.arange(200, dtype=np.uint8) % 10
+    probabilities = np.full((200, 10), 0.001)
+    probabilities[np.arange(200), labels] = 0.991
+    probabilities[50, [0, 6]] = 0.4, 0.592  # misread, but not confidently
+    table = pd.DataFrame(probabilities, columns=[f"probability_{name}" for name in range(10)])
+    table.insert(0, "label", labels)
+    table.insert(1, "prediction", probabilities.argmax(axis=1))
+    table.loc[123, "label"] = 8  # it is a 3
+    suspects = find_suspected_labels(table)
+    assert suspects.to_dict("records") == [
+        {"index": 123, "label": 8, "prediction": 3, "label_probability": 0.001}
+    ]
+
+
+def test_the_most_suspicious_label_comes_first(predictions):
+    suspects = find_suspected_labels(predictions)
+    assert suspects["label_probability"].is_monotonic_increasing
+    assert (suspects["label"] != suspects["prediction"]).all()
+    np.testing.assert_array_equal(predictions["label"][suspects["index"]], suspects["label"])
+
+
+def test_a_classifier_without_probabilities_is_reported_too(digits, champion):
+    estimator = "sklearn.linear_model.RidgeClassifier"
+    settings = {"estimator": estimator, "hyperparameters": {}, "seed": 0}
+    champion = champion | {"settings": settings}
+    model, history = fit_final_model(champion, digits.train_images, digits.train_labels)
+    metrics, predictions = score_final_model(
+        model, history, champion, digits.test_images, digits.test_labels
+    )
+    assert metrics["expected_calibration_error"] is None
+    assert list(predictions) == ["label", "prediction", "confidence"]
+    suspects = find_suspected_labels(predictions)
+    assert list(suspects) == ["index", "label", "prediction", "label_probability"]
+    assert suspects.empty
+    assert not draw_reliability_diagram(predictions).axes
+    captions = report_final_model(predictions, digits.test_images)[2].axes[0].texts
+    assert "%" not in captions[0].get_text()

@@ -8,6 +8,7 @@ from mnist_kedro.metrics import wilson_interval
 from mnist_kedro.pipelines.model_training.nodes import (
     ModelTrainingParameters,
     fit_candidate,
+    report_candidate,
     score_candidate,
 )
 from mnist_kedro.sources import embedded_digits
@@ -60,10 +61,29 @@ def test_the_score_is_that_of_the_validation_split(data):
     np.testing.assert_array_equal(predictions["label"] == predictions["prediction"], correct)
 
 
+def test_the_report_is_of_the_validation_images(data):
+    images, labels, splits, _ = data
+    model, _, manifest = fit_candidate(*data, CANDIDATE, PARAMETERS)
+    metrics, predictions = score_candidate(model, manifest, images, labels, splits)
+    class_report, confusion_matrix, misread_digits = report_candidate(predictions, images)
+    assert class_report["recall"].tolist() == list(metrics["recall"].values())
+    assert class_report["images"].sum() == len(predictions)
+    wrong = predictions.query("label != prediction")
+    title = f"{len(wrong)} of {len(predictions)} images misread"
+    assert confusion_matrix.get_suptitle() == title
+    canvas = misread_digits.axes[0].images[0].get_array()
+    first = wrong.sort_values("confidence", ascending=False, kind="stable").iloc[0]
+    np.testing.assert_array_equal(canvas[:28, :28], images[int(first["index"])])
+
+
 def test_inputs_are_left_as_they_are(data):
     images, labels, splits, _ = data
     copies = images.copy(), labels.copy(), splits.copy()
-    fit_candidate(*data, CANDIDATE, PARAMETERS)
+    model, _, manifest = fit_candidate(*data, CANDIDATE, PARAMETERS)
+    _, predictions = score_candidate(model, manifest, images, labels, splits)
+    before = predictions.copy()
+    report_candidate(predictions, images)
+    pd.testing.assert_frame_equal(predictions, before)
     np.testing.assert_array_equal(images, copies[0])
     np.testing.assert_array_equal(labels, copies[1])
     pd.testing.assert_frame_equal(splits, copies[2])

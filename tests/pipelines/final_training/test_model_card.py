@@ -1,0 +1,147 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from mnist_kedro.metrics import score_classes, score_predictions
+from mnist_kedro.pipelines.final_training.model_card import write_model_card
+from mnist_kedro.pipelines.final_training.nodes import find_suspected_labels
+
+CLASSES = 10
+CHAMPION = {
+    "candidate": "bayes",
+    "reason": "bayes (95.00 %) is the only candidate.",
+    "validation_accuracy": 0.95,
+    "validation_accuracy_low": 0.9,
+    "validation_accuracy_high": 0.98,
+    "settings": {
+        "estimator": "sklearn.naive_bayes.GaussianNB",
+        "hyperparameters": {"var_smoothing": 0.1},
+        "seed": 7,
+    },
+    "data": "my digits",
+    "data_sha256": "abc",
+}
+PROVENANCE = {
+    "run_id": "2026-01-02T03.04.05.678Z",
+    "git_commit": "f00",
+    "git_dirty": True,
+    "packages": {"numpy": "2.4.6", "torch": "2.13.0"},
+    "python": "3.11.7",
+}
+COST = {
+    "predict_ms_per_image": 0.01234,
+    "predict_ms_single_image": 0.5,
+    "model_bytes": 12345,
+    "parameters": 6789,
+    "fit_seconds": 1.25,
+}
+
+
+def predict(wrong, read_as):
+    """Confident probabilities of 200 images, of which these are misread."""
+    labels = np.arange(200, dtype=np.uint8) % CLASSES
+    predictions = labels.copy()
+    predictions[wrong] = read_as
+    probabilities = np.full((200, CLASSES), 0.001)
+    probabilities[np.arange(200), predictions] = 0.991
+    return labels, predictions, probabilities
+
+
+def write(labels, predictions, probabilities, **changes):
+    scores = score_predictions(labels, predictions, probabilities, "test")
+    metrics = scores | COST | {"n_test": len(labels)} | changes
+    table = {"label": labels, "prediction": predictions, "confidence": np.nan}
+    table = pd.DataFrame(table)
+    if probabilities is not None:
+        table["confidence"] = probabilities.max(axis=1)
+        table[[f"probability_{name}" for name in range(CLASSES)]] = probabilities
+    return write_model_card(
+        CHAMPION,
+        metrics,
+        score_classes(labels, predictions),
+        table,
+        find_suspected_labels(table),
+        np.arange(600, dtype=np.uint8) % CLASSES,
+        PROVENANCE,
+    )
+
+
+@pytest.fixture(scope="module")
+def card():
+    """Of a classifier that reads 193 of 200, and misreads 4 most."""
+    return write(*predict([4, 14, 24, 34, 44, 54, 7], [9, 9, 9, 9, 9, 9, 1]))
+
+
+def test_the_card_starts_with_the_accuracy_on_all_test_images(card):
+    title, _, accuracy, data, *_ = card.splitlines()
+    assert title == "# Model card: bayes"
+    assert accuracy == "Reads **96.50 % (92.95 % to 98.29 %)** of 200 test images."
+    assert data == "It was fitted on all 600 training images of my digits."
+
+
+def test_the_card_says_what_the_model_is_and_why_it_was_chosen(card):
+    assert "it read 95.00 % (90.00 % to 98.00 %) of the validation images" in card
+    assert "Why it was chosen: bayes (95.00 %) is the only candidate.\n" in card
+    assert "Seed 7 " in card
+    assert (
+        "```yaml\nbayes:\n  estimator: sklearn.naive_bayes.GaussianNB\n"
+        "  hyperparameters: {var_smoothing: 0.1}\n```" in card
+    )
+    assert "600 training and 200 test images of the classes 0, 1, 2, 3, 4, 5, 6, 7, 8, 9." in card
+    assert "`abc`" in card
+
+
+def test_the_card_says_what_the_model_is_bad_at(card):
+    assert "|     4 |  70.0 % |   100.0 % |  82.4 % |     20 |" in card
+    assert "It reads 4 worst: of 20 images, 70.0 %.\nIt misread 7 images in all" in card
+    assert (
+        "| label | read as | images |\n| ----: | ------: | -----: |\n"
+        "|     4 |       9 |      6 |\n|     7 |       1 |      1 |\n\n" in card
+    )
+
+
+def test_the_card_compares_confidence_with_accuracy(card):
+    assert "Expected calibration error 2.60 % (15 bins)" in card
+    assert "more confident than right: its mean confidence is 99.10 %, its accuracy 96.50 %" in card
+    assert "`reliability_diagram.png`" in card
+
+
+def test_suspected_labels_come_after_the_accuracy_and_change_nothing_in_it(card):
+    first, second = card.index("96.50 % (92.95"), card.index("## Suspected wrong labels")
+    assert first < second < card.index("A secondary figure")
+    assert "cleanlab suspects 7 of 200 test labels" in card
+    assert "|     7 |     7 |       1 |                 0.001000 |" in card
+    assert "without these images it would read 100.00 % (193 of 193)" in card
+
+
+def test_the_card_names_cost_and_provenance(card):
+    for line in (
+        "- prediction: 0.0123 ms per image when all are read in one call",
+        "- prediction of an image alone: 0.5 ms (median)",
+        "- fit: 1.25 s",
+        "- model: 12,345 bytes",
+        "- parameters: 6,789",
+        "- run: `2026-01-02T03.04.05.678Z`",
+        "- git commit: f00, files changed since: yes",
+        "- Python: 3.11.7",
+        "- packages: numpy 2.4.6, torch 2.13.0",
+    ):
+        assert f"{line}\n" in card
+
+
+def test_a_classifier_without_probabilities_has_a_card_that_says_so():
+    labels, predictions, _ = predict([4], [9])
+    card = write(labels, predictions, None, parameters=None)
+    assert "This classifier gives no probabilities: it does not say how sure it is." in card
+    assert "Not looked for: that takes probabilities" in card
+    assert "- parameters: not counted for this kind of model\n" in card
+    assert "nan %" not in card
+    assert "A secondary figure" not in card
+
+
+def test_a_perfect_classifier_has_a_card_too():
+    card = write(*predict([], []))
+    assert "Reads **100.00 %" in card
+    assert "It misread none of the test images." in card
+    assert "less confident than right" in card
+    assert "suspects none of the test labels" in card
