@@ -70,9 +70,11 @@ class Progress:
     def __init__(self, nodes: Sequence[str], total: int | None) -> None:
         from tqdm import tqdm
 
+        self._lock = multiprocessing.RLock()
         if sys.stderr.isatty():
             # tqdm's own lock stays locked for ever in a worker that is forked at the wrong moment.
-            tqdm.set_lock(multiprocessing.RLock())
+            tqdm.set_lock(self._lock)
+            tqdm.monitor_interval = 0  # no thread of tqdm's: `_tick` does what it would do
         self._bar = tqdm(total=total, bar_format=BAR, disable=None, leave=False, dynamic_ncols=True)
         self._total = total
         self._done = 0
@@ -102,7 +104,7 @@ class Progress:
         """Show that a node runs."""
         if name not in self._running:
             self._running[name] = perf_counter()
-            self._show_running()
+            self._draw()
 
     def complete(self, name: str) -> None:
         """Show that a node is done."""
@@ -120,15 +122,22 @@ class Progress:
             columns = zip(_parts(name), self._widths, strict=True)
             text = "  ".join(part.ljust(width) for part, width in columns if width)
             self._bar.write(f"{text}{since + seconds:>14}", file=sys.stderr)
-            self._bar.update()
-            self._show_running()
+            self._bar.n = self._done
+            self._draw()
 
-    def _show_running(self) -> None:
-        self._bar.set_description_str(", ".join(map(_label, list(self._running))))
+    def _draw(self) -> None:
+        # Ctrl-C inside tqdm leaves the lock locked: whoever waited for it would wait for ever.
+        if self._lock.acquire(block=False):
+            try:
+                running = ", ".join(map(_label, list(self._running)))
+                self._bar.set_description_str(running, refresh=False)
+                self._bar.refresh(nolock=True)
+            finally:
+                self._lock.release()
 
     def _tick(self) -> None:
         while not self._closed.wait(1):
-            self._bar.refresh()
+            self._draw()
 
 
 class ProgressHooks:
