@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from kedro.pipeline import Pipeline
 
 PROVENANCE = "provenance"
-SUMMARISED = ("leaderboard", "champion", "final_metrics")
 PACKAGES = ("kedro", "mnist_kedro", "numpy", "pandas", "scikit-learn", "scipy", "torch")
 
 
@@ -76,8 +75,7 @@ class ProjectHooks:
         """Print what came out."""
         from mnist_kedro.summary import print_summary
 
-        outputs = pipeline.all_outputs()
-        print_summary(**{name: catalog[name].load() for name in SUMMARISED if name in outputs})
+        print_summary(pipeline.all_outputs(), catalog)
 
 
 def _parameters(pipeline: Pipeline, prefix: str = "") -> set[str]:
