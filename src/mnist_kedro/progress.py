@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import multiprocessing
 import os
+import signal
 import sys
 import threading
 from contextlib import ExitStack
@@ -146,7 +147,8 @@ class ProgressHooks:
     def __init__(self) -> None:
         self._shown = ExitStack()
         self._progress: Progress | None = None
-        self._process = 0
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=self._become_worker)
 
     @hook_impl(trylast=True)  # after the checks
     def before_pipeline_run(self, run_params: dict[str, Any], pipeline: Pipeline) -> None:
@@ -157,14 +159,12 @@ class ProgressHooks:
         total = None if run_params["only_missing_outputs"] else len(names)
         self._progress = self._shown.enter_context(Progress(names, total))
         self._shown.enter_context(CompletedNodes(self._progress.complete))
-        self._process = os.getpid()
         _tidy_logging(self._shown, self._progress.on_terminal)
 
     @hook_impl
     def before_dataset_loaded(self, node: Node) -> None:
         """Show that a node runs; its first input is the first that is heard of it."""
-        # Workers are forked with a copy of all this, and must not draw.
-        if self._progress and os.getpid() == self._process:
+        if self._progress:
             self._progress.begin(node.name)
 
     @hook_impl(tryfirst=True)  # before the summary
@@ -181,6 +181,15 @@ class ProgressHooks:
         """Remove the bar and leave logging as it was; does nothing where there is no bar."""
         self._progress = None
         self._shown.close()
+
+    def _become_worker(self) -> None:
+        """Show nothing in a process that is forked during a run, and let Ctrl-C end it at once.
+
+        Python would print a traceback there, or carry on with the next node.
+        """
+        if self._progress:
+            self._progress = None
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 progress_hooks = ProgressHooks()
