@@ -8,8 +8,7 @@ import sys
 import pytest
 from kedro.pipeline import node, pipeline
 
-from mnist_kedro import progress
-from mnist_kedro.progress import CompletedNodes, Progress, ProgressHooks, duration
+from mnist_kedro.progress import CompletedNodes, ProgressHooks
 
 WIDTH = 80
 TWO = "--namespaces=logistic_regression,mlp_64"
@@ -26,7 +25,7 @@ def info(caplog):
     """What is logged, in a run whose `kedro` loggers log as they do in this project."""
     with (
         caplog.at_level(logging.INFO, "kedro.runner"),
-        caplog.at_level(logging.INFO, "mnist_kedro.progress"),
+        caplog.at_level(logging.INFO, "mnist_kedro"),
     ):
         yield caplog
 
@@ -55,27 +54,6 @@ def test_errors_of_the_callback_reach_the_run(info):
         runner_log.info("Completed node: %s", "split_images")
 
 
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [(0, "0.0 s"), (10.84, "10.8 s"), (59.4, "59.4 s"), (59.7, "1 min 0 s"), (4205, "70 min 5 s")],
-)
-def test_durations_read_well(seconds, text):
-    assert duration(seconds) == text
-
-
-def test_lines_name_candidate_node_time_and_count(info, monkeypatch):
-    clock = iter([100, 101, 111.84, 131])
-    monkeypatch.setattr(progress, "perf_counter", lambda: next(clock))
-    with Progress(["cnn.fit_candidate", "split_images"], total=2) as shown:
-        shown.begin("cnn.fit_candidate")
-        shown.complete("cnn.fit_candidate")
-        shown.complete("split_images")  # in a process that does not tell when it began
-    assert info.messages == [
-        "cnn: fit_candidate done in 10.8 s (1 of 2)",
-        "split_images done after 31.0 s (2 of 2)",
-    ]
-
-
 def run_hooks(only_missing_outputs=False):
     hooks, one = ProgressHooks(), node(len, "images", "count", name="count_images")
     run_params = {"only_missing_outputs": only_missing_outputs}
@@ -88,7 +66,7 @@ def run_hooks(only_missing_outputs=False):
 def test_hooks_show_the_nodes_of_a_run_and_stop(info):
     run_hooks().after_pipeline_run()
     runner_log.info("Completed node: %s", "of another run")
-    lines = [r.getMessage() for r in info.records if r.name == progress.logger.name]
+    lines = [r.getMessage() for r in info.records if r.name.startswith("mnist_kedro")]
     assert lines == ["count_images done in 0.0 s (1 of 1)"]
 
 
