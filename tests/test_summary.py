@@ -1,8 +1,13 @@
 import pandas as pd
+import pytest
+from kedro.io import DataCatalog, MemoryDataset, Version
+from kedro_datasets.json import JSONDataset
+from kedro_datasets.pandas import CSVDataset
 
 from mnist_kedro.summary import print_summary
 
-ROW = {
+METRICS = {
+    "validation_accuracy": 0.9845,
     "validation_accuracy_low": 0.978,
     "validation_accuracy_high": 0.989,
     "predict_ms_per_image": 0.275,
@@ -12,10 +17,11 @@ ROW = {
 }
 LEADERBOARD = pd.DataFrame(
     [
-        {"candidate": "cnn", "validation_accuracy": 0.9845, "champion": True} | ROW,
-        {"candidate": "mlp_64", "validation_accuracy": 0.95, "champion": False} | ROW,
+        {"candidate": "cnn", "champion": True} | METRICS,
+        {"candidate": "mlp_64", "champion": False} | METRICS | {"validation_accuracy": 0.95},
     ]
 )
+CHAMPION = {"candidate": "cnn", "reason": "cnn is best.", "settings": {}, "data_sha256": "00"}
 FINAL_METRICS = {
     "candidate": "cnn",
     "data": "MNIST",
@@ -26,30 +32,118 @@ FINAL_METRICS = {
 }
 
 
-def test_the_leaderboard_marks_the_champion_and_names_the_data(capsys):
-    print_summary(LEADERBOARD, {"reason": "cnn is best."})
-    printed = capsys.readouterr().out
-    assert "Candidates on MNIST" in printed
-    assert "cnn *" in printed
-    assert "mlp_64 *" not in printed
-    assert "98.45 % (97.80 % to 98.90 %)" in printed
-    assert "11.1 s" in printed
-    assert "0.86 MB" in printed
-    assert "Champion  cnn is best." in printed
+@pytest.fixture
+def printed(capsys, monkeypatch):
+    """Function that returns what is printed of a run that made these datasets of a catalog."""
+
+    def summarise(made, *, columns=100, **saved):
+        monkeypatch.setattr("mnist_kedro.summary.NARROWEST", columns)
+        # Like those of the real catalog, every dataset is known, whether saved or not.
+        datasets = {"final_manifest": MemoryDataset()} | {
+            name: data if hasattr(data, "resolve_load_version") else MemoryDataset(data)
+            for name, data in saved.items()
+        }
+        print_summary(made, DataCatalog(datasets))
+        return [line.rstrip() for line in capsys.readouterr().out.splitlines()]
+
+    return summarise
 
 
-def test_the_test_accuracy_stands_with_its_interval_and_count(capsys):
-    print_summary(final_metrics=FINAL_METRICS)
-    printed = " ".join(capsys.readouterr().out.split())
-    assert "of MNIST: 99.34 % (99.16 % to 99.48 %) on 10,000 test images" in printed
-    assert "Candidates" not in printed
+def test_of_a_selection_the_table_the_champion_and_what_next(printed):
+    lines = printed(
+        {"leaderboard", "champion", "cnn.metrics"}, leaderboard=LEADERBOARD, champion=CHAMPION
+    )
+    assert lines[1] == "Candidates on MNIST: validation accuracy"
+    assert lines[3].split("  ")[0].strip() == "candidate"
+    assert lines[5].split() == (
+        "cnn * 98.45 % 97.80 to 98.90 11.12 s 0.275 ms 0.86 MB".split()  # noqa: SIM905
+    )
+    assert lines[6].split()[:2] == ["mlp_64", "95.00"]
+    assert lines[8:] == [
+        "Champion  cnn is best.",
+        "Next      kedro run --pipelines=final  fits and tests the champion",
+        "          make ui                      compares runs in MLflow's UI",
+        "          kedro viz run                shows the DAG, with pictures",
+    ]
 
 
-def test_a_data_set_may_have_any_name(capsys):
-    print_summary(LEADERBOARD.assign(data="digits[/old]"), final_metrics=FINAL_METRICS)
-    assert "Candidates on digits[/old]" in capsys.readouterr().out
+def test_of_candidates_alone_their_metrics_the_most_accurate_first(printed):
+    worse = METRICS | {"validation_accuracy": 0.5}
+    saved = {"cnn.metrics": worse, "mlp_64.metrics": METRICS}
+    lines = printed({*saved, "cnn.model"}, **saved)
+    assert [line.split()[0] for line in lines[5:7]] == ["mlp_64", "cnn"]
+    assert "*" not in "".join(lines)
+    assert lines[8:] == ["Next      kedro run --pipelines=model_selection  compares all candidates"]
 
 
-def test_nothing_is_printed_of_a_run_that_made_none_of_it(capsys):
-    print_summary()
-    assert capsys.readouterr().out == ""
+@pytest.mark.parametrize(("columns", "last"), [(100, "model"), (62, "per image"), (48, "interval")])
+def test_narrow_terminals_get_fewer_columns_and_no_broken_ones(printed, columns, last):
+    lines = printed({"leaderboard"}, columns=columns, leaderboard=LEADERBOARD)
+    assert lines[3].endswith(last)
+    assert "97.80 to 98.90" in lines[5]
+    assert "…" not in "".join(lines)
+    assert max(map(len, lines)) <= columns
+
+
+@pytest.mark.parametrize(
+    ("change", "stale"),
+    [({}, False), ({"candidate": "mlp_64"}, True), ({"data_sha256": "01"}, True)],
+)
+def test_a_final_model_of_an_earlier_champion_is_called_so(printed, change, stale):
+    manifest = CHAMPION | {"data": "MNIST"} | change
+    lines = printed({"champion"}, champion=CHAMPION, final_manifest=manifest)
+    sentence = "Stale     final_model is still that of an earlier champion, {} fitted on MNIST."
+    assert (sentence.format(manifest["candidate"]) in lines) is stale
+
+
+def test_of_the_final_training_the_test_accuracy_and_where_the_report_is(
+    printed, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    card = JSONDataset(filepath="data/card.md", version=Version(None, "now"))
+    card.save({})
+    made = {"final_metrics", "model_card"}
+    lines = printed(made, columns=80, final_metrics=FINAL_METRICS, model_card=card)
+    assert lines == [
+        "Test      99.34 % (99.16 to 99.48) on 10,000 test images: cnn, fitted on all",
+        "          training images of MNIST.",
+        "Report    data/card.md/now/card.md",
+        "Next      make ui        compares runs in MLflow's UI",
+        "          kedro viz run  shows the DAG, with pictures",
+    ]
+
+
+@pytest.mark.parametrize(("version", "known"), [("old", True), ("new", False)])
+def test_of_inference_the_number_the_model_and_the_file(
+    printed, tmp_path, monkeypatch, version, known
+):
+    def dataset(kind, name, version, data):
+        kind(filepath=str(tmp_path / name), version=Version(None, version)).save(data)
+        return kind(filepath=str(tmp_path / name), version=Version(version, None))
+
+    monkeypatch.chdir(tmp_path)
+    lines = printed(
+        {"predictions"},
+        columns=40,
+        predictions=dataset(CSVDataset, "predictions.csv", "now", LEADERBOARD),
+        final_model=dataset(JSONDataset, "model.json", "old", {}),
+        final_manifest=dataset(JSONDataset, "manifest.json", version, FINAL_METRICS),
+    )
+    first = ["Predicted 2 labels, by final_model, cnn", "          fitted on MNIST."]
+    assert lines == [
+        *(first if known else ["Predicted 2 labels, by final_model."]),
+        "File      predictions.csv/now/predictions.csv",
+    ]
+
+
+def test_a_data_set_may_have_any_name(printed):
+    board, metrics = LEADERBOARD.assign(data="digits[/old]"), FINAL_METRICS | {"data": "d[/old]"}
+    text = "\n".join(
+        printed({"leaderboard", "final_metrics"}, leaderboard=board, final_metrics=metrics)
+    )
+    assert "Candidates on digits[/old]" in text
+    assert "d[/old]." in text
+
+
+def test_nothing_is_printed_of_a_run_that_made_none_of_it(printed):
+    assert printed({"splits", "cnn.model"}) == []

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 PROVENANCE = "provenance"
 READ_BY_HOOKS = {"tracking"}  # parameters
-SUMMARISED = ("leaderboard", "champion", "final_metrics")
 PACKAGES = ("cleanlab", "kedro", "mnist_kedro", "numpy", "pandas", "scikit-learn", "scipy", "torch")
 
 
@@ -77,8 +76,7 @@ class ProjectHooks:
         """Print what came out."""
         from mnist_kedro.summary import print_summary
 
-        outputs = pipeline.all_outputs()
-        print_summary(**{name: catalog[name].load() for name in SUMMARISED if name in outputs})
+        print_summary(pipeline.all_outputs(), catalog)
 
 
 def _parameters(pipeline: Pipeline, prefix: str = "") -> set[str]:

@@ -1,20 +1,20 @@
-"""Progress of a run, on standard error: a bar on a terminal, plain lines in a pipe."""
+"""Progress of a run: which nodes are done, told to whoever asks, and shown while it runs."""
 
 from __future__ import annotations
 
 import logging
-import multiprocessing
 import os
+import signal
 import sys
-import threading
 from contextlib import ExitStack
-from time import perf_counter
 from typing import TYPE_CHECKING, Any, Self
 
 from kedro.framework.hooks import hook_impl
 
+from mnist_kedro.progress_bar import Progress
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from kedro.pipeline import Pipeline
     from kedro.pipeline.node import Node
@@ -29,9 +29,6 @@ REPEATED = (
     "Pipeline execution completed",
     "No nodes ran",
 )
-BAR = "{n_fmt}/{total_fmt} |{bar:20}| {elapsed}  {desc}"
-
-logger = logging.getLogger(__name__)
 
 
 class CompletedNodes(logging.Handler):
@@ -59,85 +56,14 @@ class CompletedNodes(logging.Handler):
         logging.getLogger(RUNNERS).removeHandler(self)
 
 
-class Progress:
-    """Shows which nodes are done, after how long, and which ones run.
-
-    Args:
-        nodes: The names of the run's nodes, `<candidate or stage>.<function>` or `<function>`.
-        total: How many of them will run, `None` where that is not known.
-    """
-
-    def __init__(self, nodes: Sequence[str], total: int | None) -> None:
-        from tqdm import tqdm
-
-        if sys.stderr.isatty():
-            # tqdm's own lock stays locked for ever in a worker that is forked at the wrong moment.
-            tqdm.set_lock(multiprocessing.RLock())
-        self._bar = tqdm(total=total, bar_format=BAR, disable=None, leave=False, dynamic_ncols=True)
-        self._total = total
-        self._done = 0
-        self._start = perf_counter()
-        self._running: dict[str, float] = {}
-        self._widths = [max(map(len, parts)) for parts in zip(*map(_parts, nodes), strict=True)]
-        self._closed = threading.Event()
-        self._clock = threading.Thread(target=self._tick, daemon=True)
-
-    def __enter__(self) -> Self:
-        if not self._bar.disable:
-            self._clock.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._closed.set()
-        if self._clock.is_alive():
-            self._clock.join()
-        self._bar.close()
-
-    @property
-    def on_terminal(self) -> bool:
-        """Whether there is a bar."""
-        return not self._bar.disable
-
-    def begin(self, name: str) -> None:
-        """Show that a node runs."""
-        if name not in self._running:
-            self._running[name] = perf_counter()
-            self._show_running()
-
-    def complete(self, name: str) -> None:
-        """Show that a node is done."""
-        self._done += 1
-        begun = self._running.pop(name, None)
-        # Nobody tells when a worker process begins a node.
-        since, start = ("after ", self._start) if begun is None else ("", begun)
-        seconds = duration(perf_counter() - start)
-        if self._bar.disable:
-            label, total = _label(name), self._total or "?"
-            logger.info(
-                "%s done %s%s (%d of %s)", label, since or "in ", seconds, self._done, total
-            )
-        else:
-            columns = zip(_parts(name), self._widths, strict=True)
-            text = "  ".join(part.ljust(width) for part, width in columns if width)
-            self._bar.write(f"{text}{since + seconds:>14}", file=sys.stderr)
-            self._bar.update()
-            self._show_running()
-
-    def _show_running(self) -> None:
-        self._bar.set_description_str(", ".join(map(_label, list(self._running))))
-
-    def _tick(self) -> None:
-        while not self._closed.wait(1):
-            self._bar.refresh()
-
-
 class ProgressHooks:
     """Shows the progress of `kedro run`."""
 
     def __init__(self) -> None:
         self._shown = ExitStack()
         self._progress: Progress | None = None
-        self._process = 0
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=self._become_worker)
 
     @hook_impl(trylast=True)  # after the checks
     def before_pipeline_run(self, run_params: dict[str, Any], pipeline: Pipeline) -> None:
@@ -148,14 +74,12 @@ class ProgressHooks:
         total = None if run_params["only_missing_outputs"] else len(names)
         self._progress = self._shown.enter_context(Progress(names, total))
         self._shown.enter_context(CompletedNodes(self._progress.complete))
-        self._process = os.getpid()
         _tidy_logging(self._shown, self._progress.on_terminal)
 
     @hook_impl
     def before_dataset_loaded(self, node: Node) -> None:
         """Show that a node runs; its first input is the first that is heard of it."""
-        # Workers are forked with a copy of all this, and must not draw.
-        if self._progress and os.getpid() == self._process:
+        if self._progress:
             self._progress.begin(node.name)
 
     @hook_impl(tryfirst=True)  # before the summary
@@ -173,24 +97,17 @@ class ProgressHooks:
         self._progress = None
         self._shown.close()
 
+    def _become_worker(self) -> None:
+        """Show nothing in a process that is forked during a run, and let Ctrl-C end it at once.
+
+        Python would print a traceback there, or carry on with the next node.
+        """
+        if self._progress:
+            self._progress = None
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
+
 
 progress_hooks = ProgressHooks()
-
-
-def duration(seconds: float) -> str:
-    """Return seconds as people read them: `10.8 s`, `2 min 5 s`."""
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest} s" if minutes else f"{seconds:.1f} s"
-
-
-def _parts(name: str) -> tuple[str, str]:
-    """Return the candidate or stage of a node, empty where it has none, and its function."""
-    namespace, _, function = name.rpartition(".")
-    return namespace, function
-
-
-def _label(name: str) -> str:
-    return ": ".join(filter(None, _parts(name)))
 
 
 def _tidy_logging(until: ExitStack, on_terminal: bool) -> None:

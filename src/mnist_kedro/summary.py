@@ -1,66 +1,160 @@
-"""The end of a run, as people want to read it: candidates, champion, test accuracy."""
+"""The end of a run, as people want to read it: candidates, champion, test accuracy, what next."""
 
 from __future__ import annotations
 
+import os
+import sys
+from textwrap import TextWrapper
 from typing import TYPE_CHECKING, Any
 
+from kedro.io import AbstractVersionedDataset
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from mnist_kedro.metrics import percent
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping, Sequence
+
+    from kedro.io import DataCatalog
 
     from mnist_kedro.lazy import pd
 
+LABEL = 10  # columns that a label takes
 NARROWEST = 100  # columns; what is piped into a file has no width of its own
+LOOK = {
+    "make ui": "compares runs in MLflow's UI",
+    "kedro viz run": "shows the DAG, with pictures",
+}
+COMPARE = {"kedro run --pipelines=model_selection": "compares all candidates"}
+REFIT = {"kedro run --pipelines=final": "fits and tests the champion"}
+MODEL = ("candidate", "settings", "data_sha256")  # what makes a final model that of a champion
 
 
-def print_summary(
-    leaderboard: pd.DataFrame | None = None,
-    champion: Mapping[str, Any] | None = None,
-    final_metrics: Mapping[str, Any] | None = None,
-) -> None:
-    """Print what a run made of these three to standard output, and where to look next."""
+def print_summary(made: Collection[str], catalog: DataCatalog) -> None:
+    """Print to standard output what a run came to, and where to look next.
+
+    Args:
+        made: Names of the datasets that the run made.
+        catalog: Has them.
+    """
     console = Console(highlight=False)
     console = console if console.is_terminal else Console(width=NARROWEST, highlight=False)
-    if leaderboard is not None:
-        console.print()
-        console.print(_leaderboard_table(leaderboard))
-    if champion is not None:
-        console.print(f"[bold]Champion[/]  {escape(champion['reason'])}")
-    if final_metrics is not None:
-        console.print(
-            f"[bold]Test[/]      {final_metrics['candidate']}, fitted on all training images of "
-            f"{escape(final_metrics['data'])}: [bold]{_accuracy(final_metrics, 'test')}[/] "
-            f"on {final_metrics['n_test']:,} test images"
-        )
-    if champion is not None or final_metrics is not None:
-        console.print(
-            "[bold]Next[/]      `kedro viz run` shows the DAG; data/README.md says what is where"
-        )
+    next_steps: dict[str, str] = {}
+    if candidates := _candidates(made, catalog):
+        data = escape(candidates[0]["data"])
+        console.print(f"\n[bold]Candidates on {data}[/]: validation accuracy")
+        console.print(_candidates_table(candidates, console))
+        next_steps |= LOOK if "champion" in made else COMPARE
+    if "champion" in made:
+        champion = catalog["champion"].load()
+        _say(console, "Champion", champion["reason"])
+        if "final_metrics" not in made:
+            next_steps = REFIT | next_steps
+            _say_if_stale(console, champion, catalog)
+    if "final_metrics" in made:
+        next_steps = LOOK
+        _say_test(console, catalog["final_metrics"].load())
+    elif "predictions" in made:
+        _say_predictions(console, catalog)
+    if "model_card" in made:
+        _say_path(console, "Report", catalog, "model_card")
+    width = max(map(len, next_steps), default=0)
+    for n, (command, what) in enumerate(next_steps.items()):
+        _say(console, "" if n else "Next", f"{command:{width}}  {what}")
 
 
-def _leaderboard_table(leaderboard: pd.DataFrame) -> Table:
-    table = Table(title=f"Candidates on {escape(leaderboard['data'][0])}", title_justify="left")
-    table.add_column("candidate")
-    table.add_column("validation accuracy (95 %)", justify="right")
-    for name in ("fit", "predict / image", "model"):
-        table.add_column(name, justify="right")
-    for row in leaderboard.to_dict("records"):
-        table.add_row(
-            f"{row['candidate']}{' *' if row['champion'] else ''}",
-            _accuracy(row, "validation"),
-            f"{row['fit_seconds']:.3g} s",
-            f"{row['predict_ms_per_image']:.3f} ms",
-            f"{row['model_bytes'] / 1e6:.2f} MB",
-            style="bold green" if row["champion"] else None,
-        )
+def _candidates(made: Collection[str], catalog: DataCatalog) -> Sequence[Mapping[Any, Any]]:
+    """Return the leaderboard's rows or, in a run that made none, those of what it trained."""
+    if "leaderboard" in made:
+        leaderboard: pd.DataFrame = catalog["leaderboard"].load()
+        return leaderboard.to_dict("records")
+    trained = [name for name in made if name.endswith(".metrics")]
+    rows = [{"candidate": name.rpartition(".")[0], **catalog[name].load()} for name in trained]
+    return sorted(rows, key=lambda row: (-row["validation_accuracy"], row["candidate"]))
+
+
+def _candidates_table(rows: Sequence[Mapping[Any, Any]], console: Console) -> Table:
+    """Return the table, with as many of its columns, from the left, as are not too wide."""
+    columns = {
+        "candidate": [_name(row) for row in rows],
+        "accuracy": [percent(row["validation_accuracy"]) for row in rows],
+        "95 % interval": [_interval(row, "validation") for row in rows],
+        "fit": [f"{row['fit_seconds']:,.2f} s" for row in rows],
+        "per image": [f"{row['predict_ms_per_image']:.3f} ms" for row in rows],
+        "model": [f"{row['model_bytes'] / 1e6:,.2f} MB" for row in rows],
+    }
+    bold = ["bold green" if row.get("champion") else "" for row in rows]
+    unlimited = console.options.update(width=sys.maxsize)
+    for count in range(len(columns), 2, -1):
+        table = Table(box=SIMPLE_HEAD, pad_edge=False)
+        for name in list(columns)[:count]:
+            table.add_column(name, justify="left" if name == "candidate" else "right", no_wrap=True)
+        for style, *cells in zip(bold, *list(columns.values())[:count], strict=True):
+            table.add_row(*cells, style=style)
+        if console.measure(table, options=unlimited).maximum <= console.width:
+            break
     return table
 
 
-def _accuracy(metrics: Mapping[Any, Any], split: str) -> str:
-    low, high = (percent(metrics[f"{split}_accuracy_{end}"]) for end in ("low", "high"))
-    return f"{percent(metrics[f'{split}_accuracy'])} ({low} to {high})"
+def _name(row: Mapping[Any, Any]) -> str:
+    return escape(f"{row['candidate']} *" if row.get("champion") else row["candidate"])
+
+
+def _interval(metrics: Mapping[Any, Any], split: str) -> str:
+    low, high = (100 * metrics[f"{split}_accuracy_{end}"] for end in ("low", "high"))
+    return f"{low:.2f} to {high:.2f}"
+
+
+def _say_if_stale(console: Console, champion: Mapping[str, Any], catalog: DataCatalog) -> None:
+    """Say so if there is a final model, and it is of another champion."""
+    if not catalog.exists("final_manifest"):
+        return
+    manifest = catalog["final_manifest"].load()
+    if any(manifest[key] != champion[key] for key in MODEL):
+        _say(
+            console, "Stale", f"final_model is still that of an earlier champion, {_of(manifest)}."
+        )
+
+
+def _say_test(console: Console, metrics: Mapping[str, Any]) -> None:
+    accuracy = f"{percent(metrics['test_accuracy'])} ({_interval(metrics, 'test')})"
+    who = f"{metrics['candidate']}, fitted on all training images of {metrics['data']}"
+    _say(console, "Test", f"{accuracy} on {metrics['n_test']:,} test images: {who}.")
+
+
+def _say_predictions(console: Console, catalog: DataCatalog) -> None:
+    count = len(catalog["predictions"].load())
+    who = "final_model"
+    if catalog.exists("final_manifest"):
+        manifest = catalog["final_manifest"]
+        # With --load-versions the latest manifest may be that of another model.
+        datasets = [d for d in (catalog[who], manifest) if isinstance(d, AbstractVersionedDataset)]
+        if len({dataset.resolve_load_version() for dataset in datasets}) == 1:
+            who = f"{who}, {_of(manifest.load())}"
+    _say(console, "Predicted", f"{count:,} labels, by {who}.")
+    _say_path(console, "File", catalog, "predictions")
+
+
+def _of(manifest: Mapping[str, Any]) -> str:
+    return f"{manifest['candidate']} fitted on {manifest['data']}"
+
+
+def _say_path(console: Console, label: str, catalog: DataCatalog, name: str) -> None:
+    """Print where a dataset is, from the working directory."""
+    dataset = catalog[name]
+    if isinstance(dataset, AbstractVersionedDataset):
+        _say(console, label, os.path.relpath(dataset._get_load_path()))
+
+
+def _say(console: Console, label: str, text: str) -> None:
+    """Print a labelled text, its lines under each other; paths and options stay in one piece."""
+    indent = " " * LABEL
+    wrap = TextWrapper(console.width, label.ljust(LABEL), indent, break_long_words=False)
+    wrap.break_on_hyphens = False
+    lines = Text(wrap.fill(text))
+    lines.stylize("bold", 0, len(label))
+    console.print(lines, soft_wrap=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import time
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, ClassVar, Self
@@ -159,8 +160,10 @@ class TorchClassifier(ClassifierMixin, BaseEstimator):
         self.history_: list[dict[str, float]] = []
         start = time.perf_counter()
         watched = 0.0  # seconds that went into looking at the validation data
-        # `None` shows the bar only where standard error is a terminal.
-        bar = tqdm(epochs, desc=self.network, total=self.epochs, leave=False, disable=None)
+        # `None` shows the bar only where standard error is a terminal; several processes would
+        # draw theirs over each other.
+        hidden = True if multiprocessing.parent_process() else None
+        bar = tqdm(epochs, desc=self.network, total=self.epochs, leave=False, disable=hidden)
         for epoch, (loss, accuracy) in enumerate(bar, start=1):
             trained = time.perf_counter()
             row = {"epoch": epoch, "seconds": trained - start - watched}
