@@ -1,0 +1,86 @@
+"""Make the README's pictures of a finished run: `python -m docs.make_screenshots [PROJECT]`."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+from unittest.mock import patch
+
+from kedro.framework.session import KedroSession
+from kedro.framework.startup import bootstrap_project
+from PIL import Image
+from rich.console import Console
+from rich.text import Text
+
+from docs import pages
+from mnist_kedro.summary import print_summary
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+IMAGES = Path(__file__).parent / "images"
+WIDTH = 1000  # pixels
+COLOURS = 128
+COLUMNS = 100
+SUMMARISED = ("leaderboard", "champion", "final_metrics")
+
+
+def main() -> None:
+    """Photograph the pages, draw the terminal, and copy a figure."""
+    project = Path(sys.argv[1] if len(sys.argv) > 1 else ".").resolve()
+    if pages.CHROMIUM is None:
+        sys.exit("expected Chromium, found none on PATH: install it (apt-get install chromium)")
+    with pages.chromium_page(1180, 560) as page:
+        with pages.mlflow_ui(project) as url:
+            pages.open_runs(page, url, "CHART")
+            pages.show_charts(page, "validation_accuracy", "fit_seconds", "loss")
+            save(photograph(page), "mlflow")
+        with pages.viz_site(project) as url:
+            page.add_init_script(
+                "localStorage.KedroViz = JSON.stringify({theme: 'light', showFeatureHints: false,"
+                " visible: {sidebar: false, miniMap: false}})"
+            )
+            pages.open_graph(page, url, "nodes")
+            save(photograph(page), "kedro_viz")
+        page.set_content(f"<body style='margin: 0'>{terminal(project)}</body>")
+        save(page.locator("svg").screenshot(), "terminal")
+    for figure in ("confusion_matrix",):
+        latest = max(project.glob(f"data/08_reporting/{figure}.png/*/{figure}.png"))
+        save(latest.read_bytes(), figure)
+
+
+def photograph(page: Page) -> bytes:
+    """Return a page as PNG, once it no longer moves and without MLflow's button for its assistant."""
+    page.add_style_tag(content=".assistant-fab-label, [data-assistant-ui] {display: none}")
+    page.wait_for_timeout(1500)  # animations, of which the pages do not tell the end
+    return page.screenshot()
+
+
+def save(png: bytes, name: str) -> None:
+    """Write a PNG of few bytes into `docs/images/`."""
+    image = Image.open(io.BytesIO(png)).convert("RGB")
+    image.thumbnail((WIDTH, WIDTH), Image.Resampling.LANCZOS)
+    image.quantize(COLOURS, dither=Image.Dither.NONE).save(IMAGES / f"{name}.png", optimize=True)
+
+
+def terminal(project: Path) -> str:
+    """Return the summary of the latest run, as it looks on a terminal, as SVG."""
+    bootstrap_project(project)
+    with contextlib.chdir(project), KedroSession.create(project_path=project) as session:
+        catalog = session.load_context().catalog
+        saved = {name: catalog[name].load() for name in SUMMARISED}
+    printed = io.StringIO()
+    terminal = {"FORCE_COLOR": "1", "COLUMNS": str(COLUMNS), "TERM": "xterm-256color"}
+    with patch.dict(os.environ, terminal), contextlib.redirect_stdout(printed):
+        print_summary(**saved)
+    console = Console(record=True, file=io.StringIO(), width=COLUMNS)
+    console.print(Text.from_ansi(printed.getvalue()))
+    return console.export_svg(title="kedro run")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,142 @@
+"""The pages on which people look at a run, in a headless Chromium: MLflow's UI, Kedro-Viz's site.
+
+`make_screenshots.py` photographs them, `tests/test_browser.py` reads them.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from contextlib import contextmanager
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING
+from urllib.parse import urlencode
+
+from playwright.sync_api import expect, sync_playwright
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from playwright.sync_api import Page
+
+CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
+CHROMIUM_OPTIONS = [
+    "--no-sandbox",  # which root cannot use; all pages are our own
+    "--no-proxy-server",
+    # No name has an address, so no page can need anything from outside.
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+]
+# What the pages remember of people who have been there: no hints, no assistant, MLflow's half for
+# training models.
+REMEMBERED = {
+    "mlflow.assistant.fab.autoOpenedOnFirstLoad_v1": True,
+    "mlflow.workflowType_v1": "machine_learning",
+    "KedroViz": {"theme": "light", "showFeatureHints": False},
+}
+PATIENCE = 20_000  # milliseconds until what should appear on a page counts as missing
+SERVER_PATIENCE = 60  # seconds
+SERVER_VARIABLES = {
+    "DO_NOT_TRACK": "true",
+    "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # eight processes that serve no page here
+}
+
+
+@contextmanager
+def chromium_page(width: int = 1280, height: int = 900) -> Iterator[Page]:
+    """Start a browser for one page of this many pixels."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_OPTIONS)
+        page = browser.new_page(viewport={"width": width, "height": height})
+        page.set_default_timeout(PATIENCE)
+        for key, value in REMEMBERED.items():
+            item = json.dumps(json.dumps(value))
+            page.add_init_script(f"localStorage['{key}'] ??= {item}")
+        yield page
+        browser.close()
+
+
+@contextmanager
+def mlflow_ui(project: Path) -> Iterator[str]:
+    """Serve MLflow's UI on a project's `mlflow.db`, and yield its address."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    store = f"sqlite:///{project.resolve() / 'mlflow.db'}"
+    command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", store]
+    command += ["--port", str(port), "--workers", "1", "--uvicorn-opts", "--log-level warning"]
+    server = subprocess.Popen(
+        command, cwd=project, env=os.environ | SERVER_VARIABLES, start_new_session=True
+    )
+    try:
+        _wait_until_it_answers(server, port)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        os.killpg(server.pid, signal.SIGTERM)  # the worker too
+        server.wait()
+
+
+@contextmanager
+def viz_site(project: Path) -> Iterator[str]:
+    """Build Kedro-Viz's static site of a project into its `build/`, and yield its address."""
+    command = [sys.executable, "-m", "kedro", "viz", "build", "--include-previews"]
+    subprocess.run(command, cwd=project, check=True, capture_output=True)
+    handler = partial(_QuietHandler, directory=project / "build")
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+def open_runs(page: Page, url: str, mode: str = "TABLE") -> None:
+    """Open all runs of MLflow's experiment, the most accurate first, as `TABLE` or `CHART`."""
+    experiment = page.request.get(
+        f"{url}/ajax-api/2.0/mlflow/experiments/get-by-name?experiment_name=mnist_kedro"
+    ).json()["experiment"]
+    view = {
+        "orderByKey": "metrics.`validation_accuracy`",
+        "orderByAsc": "false",
+        "compareRunsMode": mode,
+    }
+    page.goto(f"{url}/#/experiments/{experiment['experiment_id']}/runs?{urlencode(view)}")
+
+
+def show_charts(page: Page, *metrics: str) -> None:
+    """Leave only the charts of these metrics on a page of MLflow's, and wait until they are drawn."""
+    page.get_by_placeholder("Search metric charts").fill(f"^({'|'.join(metrics)})$")
+    expect(page.locator(".js-plotly-plot .points")).not_to_have_count(0)
+    expect(page.locator(".js-plotly-plot")).to_have_count(len(metrics))
+
+
+def open_graph(page: Page, url: str, types: str = "nodes,datasets") -> None:
+    """Open the graph in Kedro-Viz with `nodes`, `datasets` or both, and wait until it is drawn."""
+    page.goto(f"{url}/?types={types}&pid=__default__")
+    page.locator(".pipeline-node").first.wait_for()
+
+
+def _wait_until_it_answers(server: subprocess.Popen[bytes], port: int) -> None:
+    for _ in range(SERVER_PATIENCE * 4):
+        if server.poll() is not None:
+            break
+        try:
+            socket.create_connection(("127.0.0.1", port)).close()
+        except ConnectionRefusedError:
+            time.sleep(0.25)
+        else:
+            return
+    raise TimeoutError(
+        f"expected MLflow's server to answer within {SERVER_PATIENCE} s, it did not: see its "
+        f"messages above"
+    )
+
+
+class _QuietHandler(SimpleHTTPRequestHandler):
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 (its name)
+        pass
