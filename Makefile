@@ -42,7 +42,7 @@ viz-build: $(VENV)/.installed ## Write the DAG as a static site into build/
 
 ui: $(VENV)/.installed ## Open MLflow's UI on mlflow.db, where it is there
 	@test -e mlflow.db || { echo "No run has been tracked in mlflow.db yet."; exit 1; }
-	$(BIN)/mlflow ui --backend-store-uri sqlite:///$(CURDIR)/mlflow.db
+	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false $(BIN)/mlflow ui --backend-store-uri sqlite:///$(CURDIR)/mlflow.db
 
 notebooks: $(VENV)/.installed-dev ## Execute the notebooks anew on what the latest run saved
 	$(BIN)/python -m notebooks
