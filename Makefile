@@ -42,10 +42,15 @@ viz-build: $(VENV)/.installed ## Write the DAG as a static site into build/
 
 ui: $(VENV)/.installed ## Open MLflow's UI on mlflow.db, where it is there
 	@test -e mlflow.db || { echo "No run has been tracked in mlflow.db yet."; exit 1; }
-	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false $(BIN)/mlflow ui --backend-store-uri sqlite:///$(CURDIR)/mlflow.db
+	@echo "The runs: http://127.0.0.1:5000/#/experiments/1/runs?workflowType=machine_learning"
+	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false $(BIN)/mlflow ui --workers 1 \
+		--backend-store-uri sqlite:///$(CURDIR)/mlflow.db
 
 notebooks: $(VENV)/.installed-dev ## Execute the notebooks anew on what the latest run saved
 	$(BIN)/python -m notebooks
+
+screenshots: $(VENV)/.installed-dev ## Make the README's pictures of the latest run (needs Chromium)
+	$(BIN)/python -m docs.make_screenshots
 
 bench: $(VENV)/.installed-dev ## Measure side by side with what one would use instead
 	$(BIN)/python -m benchmarks

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 IMAGES = Path(__file__).parent / "images"
 WIDTH = 1000  # pixels
-COLOURS = 128
+COLOURS = 256
 COLUMNS = 100
 SUMMARISED = ("leaderboard", "champion", "final_metrics")
 
@@ -34,7 +34,7 @@ def main() -> None:
     project = Path(sys.argv[1] if len(sys.argv) > 1 else ".").resolve()
     if pages.CHROMIUM is None:
         sys.exit("expected Chromium, found none on PATH: install it (apt-get install chromium)")
-    with pages.chromium_page(1180, 560) as page:
+    with pages.chromium_page(1250, 700) as page:
         with pages.mlflow_ui(project) as url:
             pages.open_runs(page, url, "CHART")
             pages.show_charts(page, "validation_accuracy", "fit_seconds", "loss")
@@ -54,7 +54,7 @@ def main() -> None:
 
 
 def photograph(page: Page) -> bytes:
-    """Return a page as PNG, once it no longer moves and without MLflow's button for its assistant."""
+    """Return a page as PNG, once it no longer moves, without MLflow's button for its assistant."""
     page.add_style_tag(content=".assistant-fab-label, [data-assistant-ui] {display: none}")
     page.wait_for_timeout(1500)  # animations, of which the pages do not tell the end
     return page.screenshot()

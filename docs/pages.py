@@ -106,10 +106,11 @@ def open_runs(page: Page, url: str, mode: str = "TABLE") -> None:
         "compareRunsMode": mode,
     }
     page.goto(f"{url}/#/experiments/{experiment['experiment_id']}/runs?{urlencode(view)}")
+    page.locator(".ag-row a").first.wait_for()
 
 
 def show_charts(page: Page, *metrics: str) -> None:
-    """Leave only the charts of these metrics on a page of MLflow's, and wait until they are drawn."""
+    """Leave only the charts of these metrics on one of MLflow's pages, and wait for them."""
     page.get_by_placeholder("Search metric charts").fill(f"^({'|'.join(metrics)})$")
     expect(page.locator(".js-plotly-plot .points")).not_to_have_count(0)
     expect(page.locator(".js-plotly-plot")).to_have_count(len(metrics))

@@ -116,7 +116,10 @@ class TrackedRun:
             run_id = run.info.run_id
             mlflow.log_params(fitted.hyperparameters())
             self._log_curves(run_id, fitted)
-            mlflow.log_metrics(numbers(fitted.metrics), step=len(fitted.history))
+            scores = numbers(fitted.metrics)
+            end = {"validation_accuracy": scores.pop("validation_accuracy")}
+            mlflow.log_metrics(end, step=len(fitted.history))
+            mlflow.log_metrics(scores)  # without a step: MLflow draws bars, else dots on a curve
             self._log_data(run_id, *(("train", "test") if final else ("train",)))
             self._log_reports(fitted.reports, run_id)
             model_id = self._log_model(fitted.model)
