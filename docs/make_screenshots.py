@@ -34,6 +34,8 @@ def main() -> None:
     project = Path(sys.argv[1] if len(sys.argv) > 1 else ".").resolve()
     if pages.CHROMIUM is None:
         sys.exit("expected Chromium, found none on PATH: install it (apt-get install chromium)")
+    if not (project / "mlflow.db").is_file():
+        sys.exit(f"expected a run tracked in {project}/mlflow.db, found none: `kedro run` first")
     with pages.chromium_page(1250, 700) as page:
         with pages.mlflow_ui(project) as url:
             pages.open_runs(page, url, "CHART")
