@@ -186,6 +186,11 @@ def run_kedro(folder, *arguments, threads="1"):
     )
 
 
+@pytest.fixture(name="copy_project", scope="session")
+def copy_project_fixture():
+    return copy_project
+
+
 @pytest.fixture(name="run_kedro", scope="session")
 def run_kedro_fixture():
     return run_kedro

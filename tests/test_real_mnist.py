@@ -1,7 +1,13 @@
-"""The default run on the official files reaches what the README says, in the time it says."""
+"""The default run on the official files reaches what the README says, and MLflow has it all."""
 
+import pickle
+
+import mlflow
+import numpy as np
 import pandas as pd
 import pytest
+
+from mnist_kedro.idx import read_idx
 
 pytestmark = pytest.mark.slow
 
@@ -15,14 +21,42 @@ FLOORS = {
 }
 
 
-def test_default_run(real_mnist, project, run_kedro):
-    done = run_kedro(project, "run", f"--params=data_ingestion.source={real_mnist}", threads=None)
+@pytest.fixture(scope="module")
+def tracked(real_mnist, tmp_path_factory, copy_project, run_kedro):
+    """A project after a default run that was tracked, and what it printed."""
+    folder = copy_project(tmp_path_factory.mktemp("real") / "project")
+    parameters = f"data_ingestion.source={real_mnist},tracking.enabled=true"
+    done = run_kedro(folder, "run", "--params", parameters)
     assert done.returncode == 0, done.stderr
-    assert "Candidates on MNIST" in done.stdout
-    (file,) = project.glob("data/08_reporting/leaderboard.csv/*/leaderboard.csv")
-    accuracy = pd.read_csv(file).set_index("candidate")["validation_accuracy"]
+    return folder, done.stdout
+
+
+@pytest.fixture(scope="module")
+def only(tracked):
+    """Function that returns the one file of this name, in its one version."""
+    folder, _ = tracked
+
+    def find(name):
+        (path,) = (folder / "data").glob(f"*/{name}/*/{name.rpartition('/')[2]}")
+        return path
+
+    return find
+
+
+def test_accuracy_reaches_its_floors(tracked, only):
+    assert "Candidates on MNIST" in tracked[1]
+    accuracy = pd.read_csv(only("leaderboard.csv")).set_index("candidate")["validation_accuracy"]
     assert {name: accuracy[name] for name, floor in FLOORS.items() if accuracy[name] < floor} == {}
-    (file,) = project.glob("data/08_reporting/final_metrics.json/*/final_metrics.json")
-    metrics = pd.read_json(file, typ="series")
+    metrics = pd.read_json(only("final_metrics.json"), typ="series")
     assert metrics["n_test"] == 10_000
     assert metrics["test_accuracy"] >= 0.992
+
+
+def test_the_registered_champion_predicts_as_the_final_model_does(tracked, only, monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tracked[0] / 'mlflow.db'}")
+    mlflow.set_tracking_uri(None)  # what an earlier test has set
+    images = np.array(read_idx(only("t10k-images-idx3-ubyte"), (28, 28)))
+    final_model = pickle.loads(only("final_model/model.pkl").read_bytes())
+    registered = mlflow.pyfunc.load_model("models:/mnist_kedro@champion")
+    assert np.array_equal(registered.predict(images), final_model.predict(images))
+    assert len(images) == 10_000

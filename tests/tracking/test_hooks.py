@@ -5,6 +5,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+from contextlib import ExitStack
 
 import pytest
 
@@ -17,17 +18,25 @@ TWO = ("--namespaces=logistic_regression,mlp_64", "--params")
 ENDLESS = "candidates.mlp_64.hyperparameters.epochs=100000"
 
 
-def start(folder, *arguments, **environment):
-    """Start a run in the background."""
-    return subprocess.Popen(
-        [sys.executable, "-m", "kedro", "run", *arguments],
-        cwd=folder,
-        env=os.environ | {"OMP_NUM_THREADS": "1"} | environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,  # so that its signals are its own
-    )
+@pytest.fixture
+def start():
+    """Function that starts a run in the background, for as long as the test goes on."""
+    with ExitStack() as stack:
+
+        def start(folder, *arguments, **environment):
+            process = subprocess.Popen(
+                [sys.executable, "-m", "kedro", "run", *arguments],
+                cwd=folder,
+                env=os.environ | {"OMP_NUM_THREADS": "1"} | environment,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+                start_new_session=True,  # so that its signals are its own
+            )
+            stack.callback(process.kill)
+            return process
+
+        yield start
 
 
 def has_begun(database):
@@ -69,7 +78,7 @@ def test_after_an_exception_the_run_failed_and_finished_candidates_are_logged(
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_after_a_signal_the_run_was_killed(used_project, number):
+def test_after_a_signal_the_run_was_killed(used_project, start, number):
     process = start(used_project, *TWO, f"{ON},{ENDLESS}")
     wait_until(lambda: has_begun(used_project / "mlflow.db"))
     process.send_signal(number)
@@ -80,7 +89,7 @@ def test_after_a_signal_the_run_was_killed(used_project, number):
     assert runs["parent"].info.status == "KILLED"
 
 
-def test_two_runs_that_start_at_once_on_a_fresh_clone_both_succeed(project):
+def test_two_runs_that_start_at_once_on_a_fresh_clone_both_succeed(project, start):
     arguments = ("--pipelines=data_ingestion", "--params", TRACKED)
     both = [start(project, *arguments) for _ in range(2)]
     for process in both:
@@ -102,7 +111,9 @@ def test_a_server_that_is_not_there_ends_the_run_before_anything_is_saved(
     assert not list((project / "data").rglob("*.json"))
 
 
-def test_the_environment_names_a_server_and_one_that_dies_loses_nothing(used_project, free_port):
+def test_the_environment_names_a_server_and_one_that_dies_loses_nothing(
+    used_project, start, free_port
+):
     """A real server gets the first candidate, and is killed while the second one trains."""
     uri = f"http://127.0.0.1:{free_port}"
     command = ("mlflow", "server", "--backend-store-uri", "sqlite:///server.db", "--port")
@@ -130,7 +141,7 @@ def is_finished(run):
     return run is not None and run.info.status == "FINISHED"
 
 
-def test_one_parameter_switches_tracking_off_and_mlflow_is_not_imported(project, tmp_path):
+def test_one_parameter_switches_tracking_off_and_mlflow_is_not_imported(project, start, tmp_path):
     (tmp_path / "mlflow.py").write_text("raise SystemExit('mlflow was imported')")
     arguments = ("--pipelines=data_ingestion", "--params")
     off = "data_ingestion.source=embedded,tracking.enabled=false"

@@ -19,6 +19,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.models import infer_signature
 
 import mnist_kedro
+from mnist_kedro.charts import candidate_colours
 from mnist_kedro.tracking.results import Fitted, Saved, flatten, numbers, run_tags
 
 if TYPE_CHECKING:
@@ -68,6 +69,7 @@ class TrackedRun:
             if provenance["versions"][name] in (None, provenance["run_id"])
         }
         self._waiting = _nodes_to_wait_for(pipeline, self._outputs)
+        self._colours = candidate_colours(name for name in self._waiting if name != FINAL)
         self._client = MlflowClient()
         run = self._client.create_run(experiment_id, tags=self._tags, run_name=provenance["run_id"])
         self._run_id = run.info.run_id
@@ -110,7 +112,7 @@ class TrackedRun:
             run_name="final_model" if final else name,
             nested=True,
             parent_run_id=self._run_id,
-            tags=self._tags,
+            tags=self._tags | self._colour(name),
             description=fitted.description,
         ) as run:
             run_id = run.info.run_id
@@ -125,6 +127,10 @@ class TrackedRun:
             model_id = self._log_model(fitted.model)
             if final:
                 self._register(model_id, run_id, fitted.description)
+
+    def _colour(self, name: str) -> dict[str, str]:
+        """Return the tag that gives a candidate the colour that it has in our charts."""
+        return {"mlflow.runColor": self._colours[name]} if name in self._colours else {}
 
     def _log_curves(self, run_id: str, fitted: Fitted) -> None:
         now = round(1000 * time.time())  # milliseconds
