@@ -14,7 +14,7 @@ WIDTH = 80
 TWO = "--namespaces=logistic_regression,mlp_64"
 NODES = [
     f"{candidate}{{}}{function}_candidate"
-    for function in ("fit", "score")
+    for function in ("fit", "score", "report")
     for candidate in ("logistic_regression", "mlp_64")
 ]
 runner_log = logging.getLogger("kedro.runner.some_runner")
@@ -116,9 +116,9 @@ def test_the_console_loses_repetitions_only_and_gets_them_back(info, capsys):
 def test_a_pipe_gets_a_plain_line_per_node(used_project, run_kedro, runner, word):
     done = run_kedro(used_project, "run", TWO, f"--runner={runner}")
     assert done.returncode == 0, done.stderr
-    line = rf"\d\d:\d\d:\d\d INFO    (.*) done {word} \d+\.\d s \((\d) of 4\)"
+    line = rf"\d\d:\d\d:\d\d INFO    (.*) done {word} \d+\.\d s \((\d) of 6\)"
     found = [re.fullmatch(line, text).groups() for text in done.stderr.splitlines()]
-    assert [count for _, count in found] == ["1", "2", "3", "4"]
+    assert [count for _, count in found] == ["1", "2", "3", "4", "5", "6"]
     assert sorted(label for label, _ in found) == sorted(name.format(": ") for name in NODES)
 
 
@@ -183,7 +183,7 @@ def screen(drawn):
 def test_a_terminal_gets_a_bar_then_a_line_per_node_and_the_summary(used_project, runner, word):
     status, drawn, lines = run_on_terminal(used_project, "run", TWO, f"--runner={runner}")
     assert status == 0, drawn
-    assert re.search(r"\r2/4 \|█{10} {10}\| \d\d:\d\d  ", drawn)
+    assert re.search(r"\r3/6 \|█{10} {10}\| \d\d:\d\d  ", drawn)
     if word == " ":
         assert "mlp_64: fit_candidate" in drawn
         assert re.search(r"\rmlp: +\d+%\|", drawn)
@@ -201,7 +201,7 @@ def test_an_error_on_a_terminal_is_one_sentence_without_a_bar(used_project):
     file.write_bytes(file.read_bytes()[:-1])
     status, drawn, lines = run_on_terminal(used_project, "run", "--pipelines=data_split")
     assert status == 1
-    assert "\r0/1 |" in drawn
+    assert "\r0/2 |" in drawn
     assert lines[0].startswith("Error: train_labels: ")
     assert len(lines) <= 1 + drawn.count("\n")
     assert "|" not in "".join(lines)
@@ -211,7 +211,7 @@ def test_an_error_on_a_terminal_is_one_sentence_without_a_bar(used_project):
 @pytest.mark.parametrize("runner", ["SequentialRunner", "ThreadRunner", "ParallelRunner"])
 def test_ctrl_c_leaves_a_clean_terminal(used_project, runner):
     status, drawn, lines = run_on_terminal(
-        used_project, "run", TWO, f"--runner={runner}", interrupt_at=r"[1-3]/4 \|"
+        used_project, "run", TWO, f"--runner={runner}", interrupt_at=r"[1-5]/6 \|"
     )
     assert status == 1, drawn
     *nodes, empty, aborted, last = lines

@@ -45,7 +45,7 @@ def has_begun(database):
         return False
     try:
         with sqlite3.connect(database) as connection:
-            return bool(connection.execute("SELECT status FROM runs").fetchall())
+            return bool(connection.execute("SELECT * FROM params").fetchall())
     except sqlite3.OperationalError:  # the tables are being made
         return False
 

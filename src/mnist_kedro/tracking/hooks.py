@@ -55,13 +55,14 @@ class TrackingHooks:
         experiment_id = open_experiment(tracking, Path(run_params["project_path"]))
         from mnist_kedro.tracking.run import TrackedRun
 
+        self._end_when_killed()
         self._run = TrackedRun(
             experiment_id, tracking.registered_model, run_params, pipeline, catalog
         )
+        self._log(lambda run: run.log_parameters(catalog.load("parameters")))
         self._until_end.enter_context(
             CompletedNodes(lambda name: self._log(lambda run: run.log_node(name)))
         )
-        self._end_when_killed()
 
     @hook_impl
     def after_pipeline_run(self) -> None:

@@ -73,7 +73,10 @@ class TrackedRun:
         self._client = MlflowClient()
         run = self._client.create_run(experiment_id, tags=self._tags, run_name=provenance["run_id"])
         self._run_id = run.info.run_id
-        mlflow.log_params(flatten(catalog.load("parameters")), run_id=self._run_id)
+
+    def log_parameters(self, parameters: Mapping[str, Any]) -> None:
+        """Log the parameters of all stages."""
+        mlflow.log_params(flatten(parameters), run_id=self._run_id)
 
     def log_node(self, name: str) -> None:
         """Log what became complete when the node of this name was done."""
