@@ -4,8 +4,6 @@ import gzip
 import hashlib
 import os
 import shutil
-import subprocess
-import sys
 import threading
 from contextlib import ExitStack
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -16,7 +14,10 @@ import pytest
 
 from mnist_kedro.idx import idx_header
 from mnist_kedro.sources import FILES, Arrays
+from tests.kedro_process import run_kedro
 
+# One thread is fast for small data, also where tests and candidates run side by side.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 ROOT = Path(__file__).parents[1]
 
 
@@ -169,21 +170,6 @@ def copy_project(folder):
     for name in ("pyproject.toml", ".telemetry", ".viz/styles.json"):
         shutil.copy(ROOT / name, folder / name)
     return folder
-
-
-def run_kedro(folder, *arguments, threads="1"):
-    """Run the real command in a process of its own.
-
-    One thread is fast for small data, also where candidates train side by side.
-    """
-    return subprocess.run(
-        [sys.executable, "-m", "kedro", *arguments],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        env=os.environ | ({"OMP_NUM_THREADS": threads} if threads else {}),
-    )
 
 
 @pytest.fixture(name="copy_project", scope="session")
