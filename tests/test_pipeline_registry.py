@@ -48,7 +48,7 @@ def test_stages_stand_in_run_order_and_compose(in_project):
     assert list(pipelines) == [*stages, "final_training", "inference", "final", "__default__"]
     final = pipelines["final_training"] + pipelines["inference"]
     assert set(pipelines["final"].nodes) == set(final.nodes)
-    assert len(pipelines["__default__"].nodes) == 16 + 3 * len(CANDIDATES)
+    assert len(pipelines["__default__"].nodes) == 16 + 2 * len(CANDIDATES)
 
 
 def test_each_candidate_and_each_other_stage_is_a_namespace(in_project):

@@ -14,7 +14,7 @@ WIDTH = 80
 TWO = "--namespaces=logistic_regression,mlp_64"
 NODES = [
     f"{candidate}{{}}{function}_candidate"
-    for function in ("fit", "score", "report")
+    for function in ("train", "report")
     for candidate in ("logistic_regression", "mlp_64")
 ]
 runner_log = logging.getLogger("kedro.runner.some_runner")
@@ -33,10 +33,10 @@ def info(caplog):
 def test_completed_nodes_are_told_while_the_context_is_open(info):
     names = []
     with CompletedNodes(names.append):
-        runner_log.info("Completed node: %s", "cnn.fit_candidate")
+        runner_log.info("Completed node: %s", "cnn.train_candidate")
         runner_log.info("Completed %d out of %d tasks", 1, 2)
-    runner_log.info("Completed node: %s", "cnn.score_candidate")
-    assert names == ["cnn.fit_candidate"]
+    runner_log.info("Completed node: %s", "cnn.report_candidate")
+    assert names == ["cnn.train_candidate"]
 
 
 def test_nothing_is_told_where_kedro_is_silenced(caplog):
@@ -116,9 +116,9 @@ def test_the_console_loses_repetitions_only_and_gets_them_back(info, capsys):
 def test_a_pipe_gets_a_plain_line_per_node(used_project, run_kedro, runner, word):
     done = run_kedro(used_project, "run", TWO, f"--runner={runner}")
     assert done.returncode == 0, done.stderr
-    line = rf"\d\d:\d\d:\d\d INFO    (.*) done {word} \d+\.\d s \((\d) of 6\)"
+    line = rf"\d\d:\d\d:\d\d INFO    (.*) done {word} \d+\.\d s \((\d) of 4\)"
     found = [re.fullmatch(line, text).groups() for text in done.stderr.splitlines()]
-    assert [count for _, count in found] == ["1", "2", "3", "4", "5", "6"]
+    assert [count for _, count in found] == ["1", "2", "3", "4"]
     assert sorted(label for label, _ in found) == sorted(name.format(": ") for name in NODES)
 
 
@@ -183,9 +183,9 @@ def screen(drawn):
 def test_a_terminal_gets_a_bar_then_a_line_per_node_and_the_summary(used_project, runner, word):
     status, drawn, lines = run_on_terminal(used_project, "run", TWO, f"--runner={runner}")
     assert status == 0, drawn
-    assert re.search(r"\r3/6 \|█{10} {10}\| \d\d:\d\d  ", drawn)
+    assert re.search(r"\r2/4 \|█{10} {10}\| \d\d:\d\d  ", drawn)
     if word == " ":
-        assert "mlp_64: fit_candidate" in drawn
+        assert "mlp_64: train_candidate" in drawn
         assert re.search(r"\rmlp: +\d+%\|", drawn)
     end = lines.index("Candidates on embedded digits (not MNIST): validation accuracy")
     *shown, empty = lines[:end]
@@ -211,7 +211,7 @@ def test_an_error_on_a_terminal_is_one_sentence_without_a_bar(used_project):
 @pytest.mark.parametrize("runner", ["SequentialRunner", "ThreadRunner", "ParallelRunner"])
 def test_ctrl_c_leaves_a_clean_terminal(used_project, runner):
     status, drawn, lines = run_on_terminal(
-        used_project, "run", TWO, f"--runner={runner}", interrupt_at=r"[1-5]/6 \|"
+        used_project, "run", TWO, f"--runner={runner}", interrupt_at=r"[1-3]/4 \|"
     )
     assert status == 1, drawn
     *nodes, empty, aborted, last = lines

@@ -19,12 +19,12 @@ def test_lines_name_candidate_node_time_and_count(caplog, monkeypatch):
     monkeypatch.setattr(progress_bar, "perf_counter", lambda: next(clock))
     with (
         caplog.at_level(logging.INFO, "mnist_kedro"),
-        Progress(["cnn.fit_candidate", "split_images"], total=2) as shown,
+        Progress(["cnn.train_candidate", "split_images"], total=2) as shown,
     ):
-        shown.begin("cnn.fit_candidate")
-        shown.complete("cnn.fit_candidate")
+        shown.begin("cnn.train_candidate")
+        shown.complete("cnn.train_candidate")
         shown.complete("split_images")  # in a process that does not tell when it began
     assert caplog.messages == [
-        "cnn: fit_candidate done in 10.8 s (1 of 2)",
+        "cnn: train_candidate done in 10.8 s (1 of 2)",
         "split_images done after 31.0 s (2 of 2)",
     ]

@@ -25,15 +25,15 @@ class ModelTrainingParameters(Parameters):
     seed: int = Field(ge=0)
 
 
-def fit_candidate(
+def train_candidate(
     train_images: NDArray[np.uint8],
     train_labels: NDArray[np.uint8],
     splits: pd.DataFrame,
     dataset_profile: dict[str, Any],
     candidate: Candidate,
     parameters: ModelTrainingParameters,
-) -> tuple[Classifier, pd.DataFrame, dict[str, Any]]:
-    """Fit a candidate on the images of the split `train`.
+) -> tuple[Classifier, pd.DataFrame, dict[str, Any], pd.DataFrame]:
+    """Fit a candidate on the images of the split `train`, and score it on those of `validation`.
 
     Args:
         train_images: `uint8 (n, 28, 28)`.
@@ -44,9 +44,10 @@ def fit_candidate(
         parameters: The seed.
 
     Returns:
-        The fitted classifier, its history as `fit_classifier` has it, and a manifest of what it
-        rests on: `settings` (with the seed), `data` (a name), `data_sha256`, `sha256` (of each
-        file), `splits_sha256`, and `fit_seconds`.
+        The fitted classifier and its history, as `fit_classifier` has it; its metrics, those of
+        `score_classifier` and what they rest on: `settings` (with the seed), `data` (a name),
+        `data_sha256`, `sha256` (of each file), `splits_sha256`, `fit_seconds`; and its predictions,
+        a row per validation image: `index`, `label`, `prediction`, `confidence`.
 
     Raises:
         ValueError: Images, splits and profile do not belong together.
@@ -56,52 +57,17 @@ def fit_candidate(
     train = _take("train", train_images, train_labels, splits)
     validation = _take("validation", train_images, train_labels, splits)
     model, history = fit_classifier(candidate, parameters.seed, train, validation)
-    manifest = {
+    scores, predictions = score_classifier(model, *validation, "validation")
+    predictions.insert(0, "index", splits.query("split == 'validation'")["index"].to_numpy())
+    metrics = scores | {
         "settings": candidate.model_dump() | {"seed": parameters.seed},
         "data": dataset_profile["name"],
         "data_sha256": dataset_profile["data_sha256"],
         "sha256": sha256,
-        "splits_sha256": _splits_sha256(splits),
+        "splits_sha256": hashlib.sha256(splits.to_csv(index=False).encode()).hexdigest(),
         "fit_seconds": float(history["seconds"].iloc[-1]),
     }
-    return model, history, manifest
-
-
-def score_candidate(
-    model: Classifier,
-    manifest: dict[str, Any],
-    train_images: NDArray[np.uint8],
-    train_labels: NDArray[np.uint8],
-    splits: pd.DataFrame,
-) -> tuple[dict[str, Any], pd.DataFrame]:
-    """Score a fitted candidate on the images of the split `validation`.
-
-    Args:
-        model: The fitted classifier.
-        manifest: What it rests on.
-        train_images: `uint8 (n, 28, 28)`.
-        train_labels: `uint8 (n,)`.
-        splits: Rows of `index`, `label`, `split`.
-
-    Returns:
-        Its metrics: those of `score_classifier`, and the manifest's entries; and its predictions, a
-        row per image: `index`, `label`, `prediction`, `confidence`.
-
-    Raises:
-        ValueError: The model was fitted on other images or splits: some of these images may have
-            trained it.
-    """
-    verify_data(manifest["sha256"], train_images=train_images, train_labels=train_labels)
-    if (found := _splits_sha256(splits)) != manifest["splits_sha256"]:
-        raise ValueError(
-            f"expected the splits on which the model was fitted, with the sha256 "
-            f"{manifest['splits_sha256']}, found {found}: run `kedro run "
-            f"--pipelines=model_training`, or load the version that it was fitted on"
-        )
-    validation = _take("validation", train_images, train_labels, splits)
-    scores, predictions = score_classifier(model, *validation, "validation")
-    predictions.insert(0, "index", splits.query("split == 'validation'")["index"].to_numpy())
-    return scores | manifest, predictions[["index", "label", "prediction", "confidence"]]
+    return model, history, metrics, predictions[["index", "label", "prediction", "confidence"]]
 
 
 def report_candidate(
@@ -110,7 +76,7 @@ def report_candidate(
     """Show what a candidate reads badly.
 
     Args:
-        validation_predictions: As `score_candidate` returns them.
+        validation_predictions: As `train_candidate` returns them.
         train_images: `uint8 (n, 28, 28)`.
 
     Returns:
@@ -124,11 +90,6 @@ def report_candidate(
         plot_confusion_matrix(validation_predictions, class_report),
         plot_misread_digits(images, validation_predictions),
     )
-
-
-def _splits_sha256(splits: pd.DataFrame) -> str:
-    """Return the sha256 of the splits as CSV, which is what is saved."""
-    return hashlib.sha256(splits.to_csv(index=False).encode()).hexdigest()
 
 
 def _take(

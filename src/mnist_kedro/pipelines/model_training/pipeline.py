@@ -4,30 +4,20 @@ from collections.abc import Iterable
 
 from kedro.pipeline import Pipeline, node, pipeline
 
-from mnist_kedro.pipelines.model_training.nodes import (
-    fit_candidate,
-    report_candidate,
-    score_candidate,
-)
+from mnist_kedro.pipelines.model_training.nodes import report_candidate, train_candidate
 
 DATA = ["train_images", "train_labels", "splits"]
 
 
 def create_pipeline(candidates: Iterable[str]) -> Pipeline:
-    """Return the pipeline that fits, scores and reports on each of these candidates."""
+    """Return the pipeline that trains and reports on each of these candidates."""
     template = pipeline(
         [
             node(
-                fit_candidate,
+                train_candidate,
                 inputs=[*DATA, "dataset_profile", "params:candidate", "params:model_training"],
-                outputs=["model", "history", "manifest"],
-                name="fit_candidate",
-            ),
-            node(
-                score_candidate,
-                inputs=["model", "manifest", *DATA],
-                outputs=["metrics", "validation_predictions"],
-                name="score_candidate",
+                outputs=["model", "history", "metrics", "validation_predictions"],
+                name="train_candidate",
             ),
             node(
                 report_candidate,
