@@ -7,7 +7,7 @@ INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --constraint c
 export DO_NOT_TRACK := true
 
 .DEFAULT_GOAL := help
-.PHONY: help run install test test-fast check format viz viz-build ui notebooks bench package constraints clean
+.PHONY: help run install test test-fast check format viz viz-build ui notebooks screenshots bench package constraints clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

@@ -74,11 +74,10 @@ def terminal(project: Path) -> str:
     bootstrap_project(project)
     with contextlib.chdir(project), KedroSession.create(project_path=project) as session:
         catalog = session.load_context().catalog
-        saved = {name: catalog[name].load() for name in SUMMARISED}
-    printed = io.StringIO()
-    terminal = {"FORCE_COLOR": "1", "COLUMNS": str(COLUMNS), "TERM": "xterm-256color"}
-    with patch.dict(os.environ, terminal), contextlib.redirect_stdout(printed):
-        print_summary(**saved)
+        printed = io.StringIO()
+        terminal = {"FORCE_COLOR": "1", "COLUMNS": str(COLUMNS), "TERM": "xterm-256color"}
+        with patch.dict(os.environ, terminal), contextlib.redirect_stdout(printed):
+            print_summary(SUMMARISED, catalog)
     console = Console(record=True, file=io.StringIO(), width=COLUMNS)
     console.print(Text.from_ansi(printed.getvalue()))
     return console.export_svg(title="kedro run")

@@ -53,8 +53,8 @@ def test_accuracy_reaches_its_floors(tracked, only):
 
 
 def test_the_registered_champion_predicts_as_the_final_model_does(tracked, only, monkeypatch):
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tracked[0] / 'mlflow.db'}")
-    mlflow.set_tracking_uri(None)  # what an earlier test has set
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "")  # where MLflow writes what follows
+    mlflow.set_tracking_uri(f"sqlite:///{tracked[0] / 'mlflow.db'}")
     images = np.array(read_idx(only("t10k-images-idx3-ubyte"), (28, 28)))
     final_model = pickle.loads(only("final_model/model.pkl").read_bytes())
     registered = mlflow.pyfunc.load_model("models:/mnist_kedro@champion")

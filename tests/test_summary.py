@@ -102,6 +102,7 @@ def test_of_the_final_training_the_test_accuracy_and_where_the_report_is(
     monkeypatch.chdir(tmp_path)
     card = JSONDataset(filepath="data/card.md", version=Version(None, "now"))
     card.save({})
+    (tmp_path / "mlflow.db").touch()  # else there is nothing to look at with `make ui`
     made = {"final_metrics", "model_card"}
     lines = printed(made, columns=80, final_metrics=FINAL_METRICS, model_card=card)
     assert lines == [

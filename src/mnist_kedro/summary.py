@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import sys
+from pathlib import Path, PurePath
 from textwrap import TextWrapper
 from typing import TYPE_CHECKING, Any
 
@@ -25,10 +25,8 @@ if TYPE_CHECKING:
 
 LABEL = 10  # columns that a label takes
 NARROWEST = 100  # columns; what is piped into a file has no width of its own
-LOOK = {
-    "make ui": "compares runs in MLflow's UI",
-    "kedro viz run": "shows the DAG, with pictures",
-}
+VIZ = {"kedro viz run": "shows the DAG, with pictures"}
+MLFLOW = {"make ui": "compares runs in MLflow's UI"}
 COMPARE = {"kedro run --pipelines=model_selection": "compares all candidates"}
 REFIT = {"kedro run --pipelines=final": "fits and tests the champion"}
 MODEL = ("candidate", "settings", "data_sha256")  # what makes a final model that of a champion
@@ -43,12 +41,13 @@ def print_summary(made: Collection[str], catalog: DataCatalog) -> None:
     """
     console = Console(highlight=False)
     console = console if console.is_terminal else Console(width=NARROWEST, highlight=False)
+    look = MLFLOW | VIZ if Path("mlflow.db").exists() else VIZ
     next_steps: dict[str, str] = {}
     if candidates := _candidates(made, catalog):
         data = escape(candidates[0]["data"])
         console.print(f"\n[bold]Candidates on {data}[/]: validation accuracy")
         console.print(_candidates_table(candidates, console))
-        next_steps |= LOOK if "champion" in made else COMPARE
+        next_steps |= look if "champion" in made else COMPARE
     if "champion" in made:
         champion = catalog["champion"].load()
         _say(console, "Champion", champion["reason"])
@@ -56,7 +55,7 @@ def print_summary(made: Collection[str], catalog: DataCatalog) -> None:
             next_steps = REFIT | next_steps
             _say_if_stale(console, champion, catalog)
     if "final_metrics" in made:
-        next_steps = LOOK
+        next_steps = look
         _say_test(console, catalog["final_metrics"].load())
     elif "predictions" in made:
         _say_predictions(console, catalog)
@@ -147,7 +146,9 @@ def _say_path(console: Console, label: str, catalog: DataCatalog, name: str) -> 
     """Print where a dataset is, from the working directory."""
     dataset = catalog[name]
     if isinstance(dataset, AbstractVersionedDataset):
-        _say(console, label, os.path.relpath(dataset._get_load_path()))
+        path = PurePath(dataset._get_load_path())
+        here = Path.cwd()
+        _say(console, label, str(path.relative_to(here) if path.is_relative_to(here) else path))
 
 
 def _say(console: Console, label: str, text: str) -> None:

@@ -1,7 +1,10 @@
 """What MLflow holds after a real run."""
 
 import json
+import re
 import urllib.request
+from itertools import pairwise
+from pathlib import Path
 
 import mlflow
 import numpy as np
@@ -72,10 +75,12 @@ def test_a_parent_with_a_child_per_candidate_and_final_model(runs):
     assert {run.info.status for run in runs.values()} == {"FINISHED"}
 
 
-def test_children_are_logged_while_the_run_goes_on(runs):
-    # The last candidate is logged before the final model is fitted, not at the end of the run.
-    last = max(runs[name].info.end_time for name in CANDIDATES)
-    assert last < runs["final_model"].info.start_time <= runs["parent"].info.end_time
+def test_children_are_logged_as_soon_as_they_are_saved(runs, load, folder):
+    """Each candidate is in MLflow before the next one is saved."""
+    order = sorted(CANDIDATES, key=lambda name: runs[name].info.start_time)
+    for name, after in pairwise(order):
+        (saved,) = (folder / f"data/06_models/{after}/model.pkl").glob("*/model.pkl")
+        assert runs[name].info.end_time <= 1000 * saved.stat().st_mtime
 
 
 def test_metrics_have_the_same_names_in_all_runs(runs):
@@ -126,6 +131,7 @@ def test_all_hyperparameters_also_those_that_no_file_names(runs):
     }
     assert runs["cnn"].data.params["network_options.channels"] == "[16, 32]"
     assert runs["parent"].data.params["data_split.sample_size"] == "10000"
+    assert not any(name.startswith("tracking") for name in runs["parent"].data.params)
     champion = runs["final_model"].data.params
     assert champion == runs[champion_of(runs)].data.params
 
@@ -138,12 +144,13 @@ def champion_of(runs):
 def test_tags_say_on_what_the_runs_rest(runs, load):
     provenance = load("final_manifest")["provenance"]
     profile = load("dataset_profile")
-    for run in runs.values():
+    for name, run in runs.items():
         tags = run.data.tags
         assert tags["kedro_run_id"] == provenance["run_id"] == runs["parent"].info.run_name
         assert (tags["kedro_pipeline"], tags["kedro_runner"]) == ("__default__", "SequentialRunner")
         assert (tags["data_name"], tags["data_source"]) == (profile["name"], "embedded")
         assert tags["data_sha256"] == profile["data_sha256"]
+        assert ("splits_sha256" in tags) == (name != "final_model")
         assert json.loads(tags["dataset_versions"]) == provenance["versions"]
         assert tags["package.torch"] == provenance["packages"]["torch"]
 
@@ -194,6 +201,8 @@ def test_every_model_loads_with_signature_and_example(runs, load, name):
         "shape": (-1, 28, 28),
     }
     assert model.input_example.shape == (2, 28, 28)
+    requirements = Path(mlflow.pyfunc.get_model_dependencies(f"models:/{output.model_id}"))
+    assert re.search(r"^torch==[\d.]+$", requirements.read_text(), re.MULTILINE)
     images = np.array(load("test_images")[:20])
     assert np.array_equal(model.predict(images), load(f"{name}.model").predict(images))
 
@@ -208,6 +217,7 @@ def test_the_registered_version_says_where_it_comes_from(runs, client):
     version = client.get_model_version_by_alias("mnist_kedro", "champion")
     assert version.run_id == runs["final_model"].info.run_id
     assert version.description == runs["final_model"].data.tags["mlflow.note.content"]
+    assert version.tags["data"] == "embedded digits (not MNIST)"
 
 
 def test_mlflow_serves_the_champion_over_http(folder, load, free_port):

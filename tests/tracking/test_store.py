@@ -29,8 +29,22 @@ def test_wrong_parameters_are_named():
 
 def test_a_server_that_refuses_is_named_with_what_to_do(tmp_path, free_port):
     uri = f"http://127.0.0.1:{free_port}"
-    with pytest.raises(ConnectionError, match=f"server at {uri}.*tracking.enabled=false"):
+    with pytest.raises(ConnectionError, match=f"database at {uri}, .*tracking.enabled=false"):
         open_experiment(parameters(uri=uri), tmp_path)
+
+
+def test_a_database_that_refuses_is_named_without_its_password(tmp_path, free_port):
+    uri = f"postgresql://user:secret@127.0.0.1:{free_port}/runs"
+    with pytest.raises(ConnectionError, match=r"postgresql://\*\*\*@127.0.0.1") as raised:
+        open_experiment(parameters(uri=uri), tmp_path)
+    assert "secret" not in str(raised.value)
+
+
+@pytest.mark.slow
+def test_a_database_that_cannot_be_opened_is_one_sentence(tmp_path):
+    (tmp_path / "mlflow.db").mkdir()
+    with pytest.raises(ConnectionError, match="expected the experiment 'digits' in MLflow at sql"):
+        open_experiment(parameters(), tmp_path)
 
 
 def test_a_server_that_hangs_is_given_up(tmp_path, monkeypatch):

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import atexit
 import logging
+import multiprocessing
 import os
 import signal
-import sys
 import threading
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,6 +38,8 @@ class TrackingHooks:
     def __init__(self) -> None:
         self._run: TrackedRun | None = None
         self._until_end = ExitStack()
+        self._process = 0
+        self._logging = self._refused = self._terminated = False
 
     @hook_impl(trylast=True)  # after the hook that gives the run its `provenance`
     def before_pipeline_run(
@@ -55,6 +57,7 @@ class TrackingHooks:
         experiment_id = open_experiment(tracking, Path(run_params["project_path"]))
         from mnist_kedro.tracking.run import TrackedRun
 
+        self._process, self._refused = os.getpid(), False
         self._end_when_killed()
         self._run = TrackedRun(
             experiment_id, tracking.registered_model, run_params, pipeline, catalog
@@ -78,35 +81,45 @@ class TrackingHooks:
 
     def _log(self, step: Callable[[TrackedRun], None]) -> None:
         """Do a step of logging; if that cannot be done, say so and go on without MLflow."""
-        if self._run is None:
+        if self._run is None or self._refused:
             return
-        from mlflow.exceptions import MlflowException
-
+        self._logging = True
         try:
             step(self._run)
-        except (MlflowException, OSError) as error:
+        except Exception as error:  # noqa: BLE001 (each kind of store has errors of its own)
+            self._refused = True
             logger.warning(
-                "MLflow no longer takes what this run logs (%s): it goes on untracked, and all "
+                "MLflow does not take what this run logs (%s): it goes on untracked, and all "
                 "results are saved in the catalog as ever.",
                 error,
             )
-            self._run = None
+        self._logging = False
+        if self._terminated:
+            self._terminate(signal.SIGTERM)
 
     def _end(self, status: str) -> None:
-        if self._run and self._run.process_id != os.getpid():
-            return  # a worker, forked with a copy of all this
-        self._until_end.close()
-        self._log(lambda run: run.end(status))
-        self._run = None
+        if self._run and os.getpid() == self._process:
+            self._until_end.close()
+            with suppress(Exception):  # then it has been said
+                self._run.end(status)
+            self._run = None
 
     def _end_when_killed(self) -> None:
         """See to the status after Ctrl-C and SIGTERM, of which Kedro tells no hook."""
         atexit.register(self._end, "KILLED")
         self._until_end.callback(atexit.unregister, self._end)
         if threading.current_thread() is threading.main_thread():
-            before = signal.signal(signal.SIGTERM, _exit)
+            before = signal.signal(signal.SIGTERM, self._terminate)
             self._until_end.callback(signal.signal, signal.SIGTERM, before)
 
-
-def _exit(signal_number: int, frame: object) -> None:  # noqa: ARG001 (as Python calls it)
-    sys.exit(128 + signal_number)
+    def _terminate(self, number: int, _: object = None) -> None:
+        """End the run, its worker processes and this one: pools would first do all their work."""
+        if os.getpid() == self._process:
+            self._terminated = True
+            if self._logging:  # what the signal has interrupted holds the store's lock
+                return
+            for worker in multiprocessing.active_children():
+                worker.terminate()
+            self._end("KILLED")
+        signal.signal(number, signal.SIG_DFL)
+        os.kill(os.getpid(), number)

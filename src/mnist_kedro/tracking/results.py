@@ -14,22 +14,13 @@ from mnist_kedro.lazy import pd
 from mnist_kedro.metrics import percent
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
     from kedro.io import DataCatalog
 
     from mnist_kedro.classifiers.classifier import Classifier
 
-CANDIDATE_REPORTS = ("class_report", "confusion_matrix", "misread_digits", "manifest")
-FINAL_REPORTS = (
-    "final_class_report",
-    "confusion_matrix",
-    "misread_digits",
-    "reliability_diagram",
-    "suspected_labels",
-    "model_card",
-    "final_manifest",
-)
+COPIED = {".csv", ".json", ".md", ".png"}  # files that people read; models go another way
 
 
 @dataclass(frozen=True)
@@ -44,11 +35,13 @@ class Saved:
         return self.catalog.load(name, version=self.versions.get(name))
 
     def copy(self, name: str, folder: str) -> None:
-        """Copy the file of a dataset into a folder, if the run has saved it."""
+        """Copy the file of a dataset into a folder, if it is one that people read."""
         version = self.versions.get(name)
         dataset = self.catalog.get(name, version=Version(version, None)) if version else None
-        if isinstance(dataset, AbstractVersionedDataset) and dataset.exists():
+        if isinstance(dataset, AbstractVersionedDataset):
             path = dataset._get_load_path()
+            if path.suffix not in COPIED:
+                return
             files: Any = dataset._fs  # type: ignore[attr-defined]  # of each file dataset
             files.get(str(path), str(Path(folder) / path.name))
 
@@ -57,11 +50,12 @@ class Saved:
 class Fitted:
     """A fitted model and what was measured of it."""
 
+    name: str
     model: Classifier
     metrics: Mapping[str, Any]
     history: pd.DataFrame
     settings: Mapping[str, Any]
-    reports: Iterable[str]
+    splits: tuple[str, ...]  # of the data on which its scores rest
     description: str
 
     def hyperparameters(self) -> dict[str, Any]:
@@ -87,11 +81,12 @@ class Fitted:
         """Take a candidate's results from the catalog."""
         metrics = saved.load(f"{name}.metrics")
         return cls(
+            name=name,
             model=saved.load(f"{name}.model"),
             metrics=metrics,
             history=saved.load(f"{name}.history"),
             settings=metrics["settings"],
-            reports=[f"{name}.{report}" for report in CANDIDATE_REPORTS],
+            splits=("train",),
             description=f"**{name}** on {metrics['data']}: {_accuracy('validation', metrics)}, "
             f"fitted in {metrics['fit_seconds']:.3g} s.",
         )
@@ -102,14 +97,16 @@ class Fitted:
         champion, metrics = saved.load("champion"), saved.load("final_metrics")
         validation = {key: champion[key] for key in champion if key.startswith("validation_")}
         return cls(
+            name="final_model",
             model=saved.load("final_model"),
             metrics=validation | metrics,
             history=saved.load("final_history"),
             settings=champion["settings"],
-            reports=FINAL_REPORTS,
+            splits=("train", "test"),
             description=f"**{champion['candidate']}**, fitted on all training images of "
             f"{metrics['data']}: {_accuracy('test', metrics)} on {metrics['n_test']:,} images. "
-            f"{champion['reason']}",
+            f"{champion['reason']} Its validation accuracy is that of the champion before it was "
+            f"fitted again; all other scores are of the test images.",
         )
 
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
+import socket
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from mnist_kedro.parameters import Parameters
 
@@ -13,6 +16,8 @@ if TYPE_CHECKING:
 ANSWER_SECONDS = 5.0  # within which a server answers, or counts as out of reach
 ADDRESS = "MLFLOW_TRACKING_URI"
 WAYS_OUT = f"change 'tracking.uri' or {ADDRESS}, or add --params tracking.enabled=false"
+SIGN_OF_LIFE = "/api/2.0/mlflow/experiments/search?max_results=1"  # /health is served by hung ones
+DATABASE_PORTS = {"postgresql": 5432, "mysql": 3306}
 ENVIRONMENT = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",  # a server that dies costs seconds, not minutes
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
@@ -35,23 +40,23 @@ def open_experiment(parameters: TrackingParameters, project: Path) -> str:
     """Return the id of the experiment, which is made if it is not there yet.
 
     Raises:
-        ConnectionError: The server does not answer, or not as it should.
+        ConnectionError: The server or database does not answer, or not as it should.
     """
     # Absolute, or each folder from which one starts would get a database of its own.
     local = f"sqlite:///{project.resolve() / 'mlflow.db'}"
     uri = os.environ.get(ADDRESS) or parameters.uri or local
-    if uri.startswith("http"):
-        _check_that_it_answers(uri)
+    _check_that_it_answers(uri)
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     from mlflow.exceptions import MlflowException
+    from sqlalchemy.exc import SQLAlchemyError
 
     try:
         return _find_or_create(uri, parameters.experiment, project.resolve())
-    except MlflowException as error:
+    except (MlflowException, SQLAlchemyError, ImportError) as error:  # the last: of a driver
         raise ConnectionError(
-            f"expected the experiment '{parameters.experiment}' in MLflow at {uri}, found: "
-            f"{error}; {WAYS_OUT}"
+            f"expected the experiment '{parameters.experiment}' in MLflow at {_public(uri)}, "
+            f"found: {str(error).splitlines()[0]}; {WAYS_OUT}"
         ) from error
 
 
@@ -71,13 +76,23 @@ def _find_or_create(uri: str, experiment: str, project: Path) -> str:
 
 
 def _check_that_it_answers(uri: str) -> None:
-    """Ask a server for its health: MLflow's own client would try for minutes."""
+    """Ask for a sign of life: MLflow's own client would try for minutes."""
     import requests
 
+    parts = urlsplit(uri)
+    port = parts.port or DATABASE_PORTS.get(parts.scheme.partition("+")[0])
     try:
-        requests.get(f"{uri.rstrip('/')}/health", timeout=ANSWER_SECONDS)
-    except requests.RequestException as error:
+        if parts.scheme.startswith("http"):
+            requests.get(f"{uri.rstrip('/')}{SIGN_OF_LIFE}", timeout=ANSWER_SECONDS)
+        elif parts.hostname and port:
+            socket.create_connection((parts.hostname, port), ANSWER_SECONDS).close()
+    except OSError as error:
         raise ConnectionError(
-            f"expected an MLflow server at {uri}, found none that answers within "
-            f"{ANSWER_SECONDS:.0f} s: start it, or {WAYS_OUT}"
+            f"expected MLflow's server or database at {_public(uri)}, found none that answers "
+            f"within {ANSWER_SECONDS:.0f} s: start it, or {WAYS_OUT}"
         ) from error
+
+
+def _public(uri: str) -> str:
+    """Return an address without the password in it."""
+    return re.sub("//[^/@]*@", "//***@", uri)

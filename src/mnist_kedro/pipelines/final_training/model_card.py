@@ -20,7 +20,7 @@ TEMPLATE = """\
 
 Reads **{test}** of {metrics[n_test]:,} test images.
 It was fitted on all {n_train:,} training images of {champion[data]}.
-The test images trained nothing, chose nothing, and were scored once.
+The test images trained nothing, chose nothing, and were scored once in this run.
 
 Before, fitted on a part of the training images, it read {validation} of the validation images.
 Why it was chosen: {champion[reason]}
@@ -63,8 +63,7 @@ The sha256 of its files together: `{champion[data_sha256]}`.
 - It reads every image as one of the classes {classes}: a letter and an empty sheet, too.
 - It knows single digits in 28x28 pixels, sized and placed as in {champion[data]}.
   Photographs, other sizes and digits elsewhere in the image were not measured.
-- The data do not say who wrote the digits.
-  How well it reads other people's writing is not known.
+- How well it reads the writing of other people than those of its data was not measured.
 
 ## Provenance
 
