@@ -18,7 +18,7 @@ run: $(VENV)/.installed ## Install, then run all stages (kedro run)
 install: $(VENV)/.installed-dev ## Install everything, for development too
 
 test: $(VENV)/.installed-dev ## Run all tests
-	$(BIN)/pytest --numprocesses=2 --dist=loadfile
+	$(BIN)/pytest --numprocesses=2 --dist=loadfile --no-loadscope-reorder
 
 test-fast: $(VENV)/.installed-dev ## Run the tests that take no longer than seconds
 	$(BIN)/pytest -m "not slow"

@@ -21,6 +21,11 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 ROOT = Path(__file__).parents[1]
 
 
+def pytest_collection_modifyitems(items):
+    """Begin with the longest test, so that no worker has it last."""
+    items.sort(key=lambda item: item.path.name != "test_real_mnist.py")
+
+
 @pytest.fixture(scope="session")
 def tiny_arrays():
     """30 training and 20 test images of noise: 3 and 2 per class, read-only."""
