@@ -93,13 +93,16 @@ class TrackingHooks:
                 "results are saved in the catalog as ever.",
                 error,
             )
-        self._logging = False
+        finally:
+            self._logging = False
         if self._terminated:
             self._terminate(signal.SIGTERM)
 
     def _end(self, status: str) -> None:
-        if self._run and os.getpid() == self._process:
-            self._until_end.close()
+        if os.getpid() != self._process:
+            return  # nothing has begun, or this is a worker
+        self._until_end.close()
+        if self._run:
             with suppress(Exception):  # then it has been said
                 self._run.end(status)
             self._run = None
