@@ -1,6 +1,7 @@
 # `make help` lists what there is. Each target installs what it needs, and does so once.
 
 PYTHON ?= python3
+PORT ?= 5000
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable
@@ -40,10 +41,10 @@ viz-build: $(VENV)/.installed ## Write the DAG as a static site into build/
 	$(BIN)/kedro viz build --include-previews
 	@echo "Look at it with: $(BIN)/python -m http.server --directory build"
 
-ui: $(VENV)/.installed ## Open MLflow's UI on mlflow.db, where it is there
+ui: $(VENV)/.installed ## Open MLflow's UI on mlflow.db (on another port: make ui PORT=5001)
 	@test -e mlflow.db || { echo "No run has been tracked in mlflow.db yet."; exit 1; }
-	@echo "The runs: http://127.0.0.1:5000/#/experiments/1/runs?workflowType=machine_learning"
-	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false $(BIN)/mlflow ui --workers 1 \
+	@echo "The runs: http://127.0.0.1:$(PORT)/#/experiments?workflowType=machine_learning"
+	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false $(BIN)/mlflow ui --workers 1 --port $(PORT) \
 		--backend-store-uri sqlite:///$(CURDIR)/mlflow.db
 
 notebooks: $(VENV)/.installed-dev ## Execute the notebooks anew on what the latest run saved

@@ -33,8 +33,10 @@ FINAL_METRICS = {
 
 
 @pytest.fixture
-def printed(capsys, monkeypatch):
+def printed(capsys, monkeypatch, tmp_path):
     """Function that returns what is printed of a run that made these datasets of a catalog."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mlflow.db").touch()  # else there is nothing to look at with `make ui`
 
     def summarise(made, *, columns=100, **saved):
         monkeypatch.setattr("mnist_kedro.summary.NARROWEST", columns)
@@ -63,7 +65,7 @@ def test_of_a_selection_the_table_the_champion_and_what_next(printed):
         "Champion  cnn is best.",
         "Next      kedro run --pipelines=final  fits and tests the champion",
         "          make ui                      compares runs in MLflow's UI",
-        "          kedro viz run                shows the DAG, with pictures",
+        "          make viz                     shows the DAG, with pictures",
     ]
 
 
@@ -96,21 +98,17 @@ def test_a_final_model_of_an_earlier_champion_is_called_so(printed, change, stal
     assert (sentence.format(manifest["candidate"]) in lines) is stale
 
 
-def test_of_the_final_training_the_test_accuracy_and_where_the_report_is(
-    printed, tmp_path, monkeypatch
-):
-    monkeypatch.chdir(tmp_path)
+def test_of_the_final_training_the_test_accuracy_and_where_the_report_is(printed):
     card = JSONDataset(filepath="data/card.md", version=Version(None, "now"))
     card.save({})
-    (tmp_path / "mlflow.db").touch()  # else there is nothing to look at with `make ui`
     made = {"final_metrics", "model_card"}
     lines = printed(made, columns=80, final_metrics=FINAL_METRICS, model_card=card)
     assert lines == [
         "Test      99.34 % (99.16 to 99.48) on 10,000 test images: cnn, fitted on all",
         "          training images of MNIST.",
         "Report    data/card.md/now/card.md",
-        "Next      make ui        compares runs in MLflow's UI",
-        "          kedro viz run  shows the DAG, with pictures",
+        "Next      make ui   compares runs in MLflow's UI",
+        "          make viz  shows the DAG, with pictures",
     ]
 
 

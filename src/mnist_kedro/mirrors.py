@@ -91,7 +91,7 @@ def _answering(mirrors: Sequence[str]) -> list[str]:
     if not reachable:
         raise DownloadError(
             f"none of {len(mirrors)} mirrors answered ({', '.join(mirrors)}): check the network, "
-            f"or put the four files into a folder and name it as 'source'"
+            f"or put the four files into a folder and add --params data_ingestion.source=<folder>"
         )
     return reachable
 

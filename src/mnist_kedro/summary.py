@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 LABEL = 10  # columns that a label takes
 NARROWEST = 100  # columns; what is piped into a file has no width of its own
-VIZ = {"kedro viz run": "shows the DAG, with pictures"}
+VIZ = {"make viz": "shows the DAG, with pictures"}
 MLFLOW = {"make ui": "compares runs in MLflow's UI"}
 COMPARE = {"kedro run --pipelines=model_selection": "compares all candidates"}
 REFIT = {"kedro run --pipelines=final": "fits and tests the champion"}
