@@ -126,7 +126,9 @@ def test_all_mirrors_are_bad(mirror, tiny_sha256, cache, bad):
 
 
 def test_no_mirror_is_reached(refusing, tiny_sha256, cache):
-    with pytest.raises(DownloadError, match=rf"{refusing}.*--params data_ingestion.source=<folder>"):
+    with pytest.raises(
+        DownloadError, match=rf"{refusing}.*--params data_ingestion.source=<folder>"
+    ):
         download([refusing], tiny_sha256, cache)
 
 

@@ -13,59 +13,60 @@ from mnist_kedro.pipelines.final_training.nodes import (
 )
 
 
+NODES = [
+    node(
+        fit_final_model,
+        inputs=["champion", "train_images", "train_labels"],
+        outputs=["final_model", "final_history"],
+        name="fit_final_model",
+    ),
+    node(
+        score_final_model,
+        inputs=["final_model", "final_history", "champion", "test_images", "test_labels"],
+        outputs=["final_metrics", "test_predictions"],
+        name="score_final_model",
+    ),
+    node(
+        describe_final_model,
+        inputs=["champion", "final_metrics", "provenance"],
+        outputs="final_manifest",
+        name="describe_final_model",
+    ),
+    node(
+        report_final_model,
+        inputs=["test_predictions", "test_images"],
+        outputs=["final_class_report", "confusion_matrix", "misread_digits"],
+        name="report_final_model",
+    ),
+    node(
+        draw_reliability_diagram,
+        inputs="test_predictions",
+        outputs="reliability_diagram",
+        name="draw_reliability_diagram",
+    ),
+    node(
+        find_suspected_labels,
+        inputs="test_predictions",
+        outputs="suspected_labels",
+        name="find_suspected_labels",
+    ),
+    node(
+        write_model_card,
+        inputs=[
+            "champion",
+            "final_metrics",
+            "final_class_report",
+            "test_predictions",
+            "suspected_labels",
+            "train_labels",
+            "provenance",
+        ],
+        outputs="model_card",
+        name="write_model_card",
+    ),
+]
+
+
 def create_pipeline() -> Pipeline:
-    """Return the pipeline from the champion to the final model, its one test score and its card."""
-    return pipeline(
-        [
-            node(
-                fit_final_model,
-                inputs=["champion", "train_images", "train_labels"],
-                outputs=["final_model", "final_history"],
-                name="fit_final_model",
-            ),
-            node(
-                score_final_model,
-                inputs=["final_model", "final_history", "champion", "test_images", "test_labels"],
-                outputs=["final_metrics", "test_predictions"],
-                name="score_final_model",
-            ),
-            node(
-                describe_final_model,
-                inputs=["champion", "final_metrics", "provenance"],
-                outputs="final_manifest",
-                name="describe_final_model",
-            ),
-            node(
-                report_final_model,
-                inputs=["test_predictions", "test_images"],
-                outputs=["final_class_report", "confusion_matrix", "misread_digits"],
-                name="report_final_model",
-            ),
-            node(
-                draw_reliability_diagram,
-                inputs="test_predictions",
-                outputs="reliability_diagram",
-                name="draw_reliability_diagram",
-            ),
-            node(
-                find_suspected_labels,
-                inputs="test_predictions",
-                outputs="suspected_labels",
-                name="find_suspected_labels",
-            ),
-            node(
-                write_model_card,
-                inputs=[
-                    "champion",
-                    "final_metrics",
-                    "final_class_report",
-                    "test_predictions",
-                    "suspected_labels",
-                    "train_labels",
-                    "provenance",
-                ],
-                outputs="model_card",
-                name="write_model_card",
-            ),
-        ]
-    )
+    """Return the pipeline from the champion to the final model, its test score and its reports."""
+    return pipeline(NODES)

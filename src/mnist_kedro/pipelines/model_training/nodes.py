@@ -61,10 +61,7 @@ def train_candidate(
     predictions.insert(0, "index", splits.query("split == 'validation'")["index"].to_numpy())
     metrics = scores | {
         "settings": candidate.model_dump() | {"seed": parameters.seed},
-        "data": dataset_profile["name"],
-        "data_sha256": dataset_profile["data_sha256"],
-        "sha256": sha256,
-        "splits_sha256": hashlib.sha256(splits.to_csv(index=False).encode()).hexdigest(),
+        **_describe_data(dataset_profile, splits),
         "fit_seconds": float(history["seconds"].iloc[-1]),
     }
     return model, history, metrics, predictions[["index", "label", "prediction", "confidence"]]
@@ -90,6 +87,15 @@ def report_candidate(
         plot_confusion_matrix(validation_predictions, class_report),
         plot_misread_digits(images, validation_predictions),
     )
+
+
+def _describe_data(dataset_profile: dict[str, Any], splits: pd.DataFrame) -> dict[str, Any]:
+    return {
+        "data": dataset_profile["name"],
+        "data_sha256": dataset_profile["data_sha256"],
+        "sha256": dataset_profile["sha256"],
+        "splits_sha256": hashlib.sha256(splits.to_csv(index=False).encode()).hexdigest(),
+    }
 
 
 def _take(
