@@ -12,7 +12,6 @@ from mnist_kedro.pipelines.final_training.nodes import (
     score_final_model,
 )
 
-
 NODES = [
     node(
         fit_final_model,
