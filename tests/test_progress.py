@@ -214,6 +214,7 @@ def test_ctrl_c_leaves_a_clean_terminal(used_project, runner):
         used_project, "run", TWO, f"--runner={runner}", interrupt_at=r"[1-3]/4 \|"
     )
     assert status == 1, drawn
-    *nodes, empty, aborted, last = lines
+    *nodes, _, aborted, last = lines
     assert all(re.fullmatch(r"\w+ +\w+_candidate +(after +)?\d+\.\d s", line) for line in nodes)
-    assert [empty, aborted, last] == ["", "Aborted!", ""]
+    # In the line before, tqdm may leave its last words if Ctrl-C comes while it writes them.
+    assert [aborted, last] == ["Aborted!", ""]

@@ -5,7 +5,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 from threading import Timer
@@ -149,11 +148,8 @@ def test_the_last_saved_version_is_shown(used_project, run_kedro):
 
 
 def test_before_any_run_there_is_the_graph_and_no_noise(project):
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
     with (project / "printed").open("w") as printed:
-        command = ["viz", "run", "--no-browser", "--port", str(port)]
+        command = ["viz", "run", "--no-browser"]
         server = subprocess.Popen(
             [sys.executable, "-m", "kedro", *command],
             cwd=project,
@@ -168,7 +164,7 @@ def test_before_any_run_there_is_the_graph_and_no_noise(project):
     said = next((line for line in server.stdout if "http://" in line), "")
     patience.cancel()
     assert said, (project / "printed").read_text()
-    address = said.strip().rstrip("/")  # where the port was taken meanwhile, it is another
+    address = said.strip().rstrip("/")
     try:
         graph = fetch(f"{address}/api/main")
         for node in graph["nodes"]:

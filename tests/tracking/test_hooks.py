@@ -97,7 +97,7 @@ def test_after_a_signal_the_run_was_killed(used_project, start, number, runner):
     assert process.returncode != 0
     assert "Traceback" not in errors
     _, runs = runs_in(store(used_project))
-    assert runs["parent"].info.status == "KILLED"
+    assert runs["parent"].info.status == "KILLED", errors
 
 
 def test_two_runs_that_start_at_once_on_a_fresh_clone_both_succeed(project, start):

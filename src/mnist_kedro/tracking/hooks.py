@@ -77,7 +77,8 @@ class TrackingHooks:
     def on_pipeline_error(self, error: Exception) -> None:
         """End the run as failed; the candidates that were finished are logged."""
         self._log(lambda run: run.describe(f"Failed: {error}"))
-        self._end("FAILED")
+        # Some libraries turn Ctrl-C into an error of their own.
+        self._end("KILLED" if isinstance(error.__context__, KeyboardInterrupt) else "FAILED")
 
     def _log(self, step: Callable[[TrackedRun], None]) -> None:
         """Do a step of logging; if that cannot be done, say so and go on without MLflow."""
