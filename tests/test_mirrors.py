@@ -107,12 +107,16 @@ def test_first_mirror_is_good(fetch, mirror):
 
 
 def test_next_mirror_when_the_first_refuses(fetch, mirror, refusing):
-    fetch(refusing, mirror().url)
+    good = mirror()
+    fetch(refusing, good.url)
+    assert good.downloads() == sorted(NAMES.values())
 
 
 @pytest.mark.parametrize("bad", BAD.values(), ids=BAD)
 def test_next_mirror_when_the_first_is_bad(fetch, mirror, bad):
-    fetch(mirror(bad).url, mirror().url)
+    good = mirror()
+    fetch(mirror(bad).url, good.url)
+    assert good.downloads() == sorted(NAMES.values())
 
 
 @pytest.mark.parametrize("bad", BAD.values(), ids=BAD)
@@ -138,7 +142,9 @@ def test_no_mirrors(tiny_sha256, cache):
 
 
 def test_mirror_that_does_not_know_head(fetch, mirror):
-    fetch(mirror(lambda command, body: (200 if command == "GET" else 501, {}, body)).url)
+    only_get = mirror(lambda command, body: (200 if command == "GET" else 501, {}, body))
+    fetch(only_get.url)
+    assert only_get.downloads() == sorted(NAMES.values())
 
 
 def test_mirror_that_declares_the_compression_as_its_own(mirror, tiny_sha256, cache, tiny_arrays):
