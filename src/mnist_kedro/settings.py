@@ -5,6 +5,7 @@ import warnings
 
 from mnist_kedro.hooks import ProjectHooks
 from mnist_kedro.progress import progress_hooks
+from mnist_kedro.session import Session
 from mnist_kedro.tracking import TrackingHooks
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
@@ -19,6 +20,7 @@ ORJSON = "ORJSONResponse is deprecated"
 warnings.filterwarnings("ignore", message=ORJSON)
 os.environ.setdefault("PYTHONWARNINGS", f"ignore:{ORJSON}")
 
+SESSION_CLASS = Session
 HOOKS = (ProjectHooks(), progress_hooks, TrackingHooks())
 CONFIG_LOADER_ARGS = {
     "base_env": "base",

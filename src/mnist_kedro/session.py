@@ -1,0 +1,37 @@
+"""A Kedro session that saves under a version no other run has."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from kedro.framework.session import KedroSession
+from kedro.io.core import generate_timestamp
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+MILLISECOND = 0.001  # the resolution of Kedro's versions, in seconds
+
+
+class Session(KedroSession):
+    """Kedro's session; of runs that start in the same millisecond, each gets its own version."""
+
+    def run(self, *args: Any, **kwargs: Any) -> dict[str, Any]:  # noqa: ANN401 (as Kedro's)
+        """Run pipelines, see `KedroSession.run`."""
+        self.session_id = self.store["session_id"] = unique_version(self._project_path)
+        return super().run(*args, **kwargs)
+
+
+def unique_version(project: Path) -> str:
+    """Return the time as a version, one that no other process on this machine was given.
+
+    Args:
+        project: Folder in which these processes meet, at a lock.
+    """
+    from filelock import FileLock
+
+    with FileLock(project / "version.lock"):
+        version = generate_timestamp()
+        time.sleep(MILLISECOND)
+    return version
