@@ -215,7 +215,7 @@ def test_a_scikit_learn_model_is_added_by_one_yaml_block(used_project, run_kedro
         (["--namespaces=random_forest"], "mlp_64", 1),
         (["--namespaces=final_training"], "final_model", 2),
         (["--namespaces=cnn,model_selection", "--runner=ThreadRunner"], "cnn", 2),
-        (["--from-nodes=logistic_regression.report_candidate"], "logistic_regression", 1),
+        (["--from-nodes=logistic_regression.report_mistakes"], "logistic_regression", 1),
         (["--pipelines=data_split", "--params=data_split.sample_size=500"], "cnn", 1),
     ],
 )

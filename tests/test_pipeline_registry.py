@@ -85,7 +85,7 @@ def test_the_test_set_is_read_by_the_last_two_stages_only(in_project):
     }
     assert readers == {
         "final_training.score_final_model",
-        "final_training.report_final_model",
+        "final_training.report_mistakes",
         "inference.predict_images",
     }
     assert "test_labels" not in pipelines["inference"].inputs()

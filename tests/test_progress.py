@@ -13,8 +13,8 @@ from mnist_kedro.progress import CompletedNodes, ProgressHooks
 WIDTH = 80
 TWO = "--namespaces=logistic_regression,mlp_64"
 NODES = [
-    f"{candidate}{{}}{function}_candidate"
-    for function in ("train", "report")
+    f"{candidate}{{}}{function}"
+    for function in ("train_candidate", "report_mistakes")
     for candidate in ("logistic_regression", "mlp_64")
 ]
 runner_log = logging.getLogger("kedro.runner.some_runner")
@@ -35,7 +35,7 @@ def test_completed_nodes_are_told_while_the_context_is_open(info):
     with CompletedNodes(names.append):
         runner_log.info("Completed node: %s", "cnn.train_candidate")
         runner_log.info("Completed %d out of %d tasks", 1, 2)
-    runner_log.info("Completed node: %s", "cnn.report_candidate")
+    runner_log.info("Completed node: %s", "cnn.report_mistakes")
     assert names == ["cnn.train_candidate"]
 
 

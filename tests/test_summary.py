@@ -4,6 +4,7 @@ from kedro.io import DataCatalog, MemoryDataset, Version
 from kedro_datasets.json import JSONDataset
 from kedro_datasets.pandas import CSVDataset
 
+from mnist_kedro.saved import Saved
 from mnist_kedro.summary import print_summary
 
 METRICS = {
@@ -45,7 +46,7 @@ def printed(capsys, monkeypatch, tmp_path):
             name: data if hasattr(data, "resolve_load_version") else MemoryDataset(data)
             for name, data in saved.items()
         }
-        print_summary(made, DataCatalog(datasets))
+        print_summary(made, Saved(DataCatalog(datasets), {}))
         return [line.rstrip() for line in capsys.readouterr().out.splitlines()]
 
     return summarise

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from kedro.framework.hooks import hook_impl
 from kedro.framework.project import pipelines
-from kedro.io import AbstractVersionedDataset
 
 from mnist_kedro.parameters import unknown_name
+from mnist_kedro.saved import Saved, latest_version
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -76,7 +76,8 @@ class ProjectHooks:
         """Print what came out."""
         from mnist_kedro.summary import print_summary
 
-        print_summary(pipeline.all_outputs(), catalog)
+        versions = catalog[PROVENANCE].load()["versions"]
+        print_summary(pipeline.all_outputs(), Saved(catalog, versions))
 
 
 def _parameters(pipeline: Pipeline, prefix: str = "") -> set[str]:
@@ -103,17 +104,12 @@ def _versions(
     inputs: Iterable[str],
 ) -> dict[str, str | None]:
     """Return the version of each dataset that the run reads or writes."""
-    versions = {name: _version(catalog, name) for name in inputs}
+    versions = {name: latest_version(catalog, name) for name in inputs}
     for node in pipeline.nodes:
         saves = not run_params["only_missing_outputs"] or not all(map(catalog.exists, node.outputs))
         for name in node.outputs:
-            versions[name] = run_params["run_id"] if saves else _version(catalog, name)
+            versions[name] = run_params["run_id"] if saves else latest_version(catalog, name)
     return versions
-
-
-def _version(catalog: DataCatalog, name: str) -> str | None:
-    dataset = catalog[name]
-    return dataset.resolve_load_version() if isinstance(dataset, AbstractVersionedDataset) else None
 
 
 def _describe_code(project_path: str) -> dict[str, Any]:

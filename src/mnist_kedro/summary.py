@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path, PurePath
+from pathlib import Path
 from textwrap import TextWrapper
 from typing import TYPE_CHECKING, Any
 
-from kedro.io import AbstractVersionedDataset
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
@@ -19,9 +18,8 @@ from mnist_kedro.metrics import percent
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-    from kedro.io import DataCatalog
-
     from mnist_kedro.lazy import pd
+    from mnist_kedro.saved import Saved
 
 LABEL = 10  # columns that a label takes
 NARROWEST = 100  # columns; what is piped into a file has no width of its own
@@ -32,47 +30,47 @@ REFIT = {"kedro run --pipelines=final": "fits and tests the champion"}
 MODEL = ("candidate", "settings", "data_sha256")  # what makes a final model that of a champion
 
 
-def print_summary(made: Collection[str], catalog: DataCatalog) -> None:
+def print_summary(made: Collection[str], saved: Saved) -> None:
     """Print to standard output what a run came to, and where to look next.
 
     Args:
         made: Names of the datasets that the run made.
-        catalog: Has them.
+        saved: Has them.
     """
     console = Console(highlight=False)
     console = console if console.is_terminal else Console(width=NARROWEST, highlight=False)
     look = MLFLOW | VIZ if Path("mlflow.db").exists() else VIZ
     next_steps: dict[str, str] = {}
-    if candidates := _candidates(made, catalog):
+    if candidates := _candidates(made, saved):
         data = escape(candidates[0]["data"])
         console.print(f"\n[bold]Candidates on {data}[/]: validation accuracy")
         console.print(_candidates_table(candidates, console))
         next_steps |= look if "champion" in made else COMPARE
     if "champion" in made:
-        champion = catalog["champion"].load()
+        champion = saved.load("champion")
         _say(console, "Champion", champion["reason"])
         if "final_metrics" not in made:
             next_steps = REFIT | next_steps
-            _say_if_stale(console, champion, catalog)
+            _say_if_stale(console, champion, saved)
     if "final_metrics" in made:
         next_steps = look
-        _say_test(console, catalog["final_metrics"].load())
+        _say_test(console, saved.load("final_metrics"))
     elif "predictions" in made:
-        _say_predictions(console, catalog)
+        _say_predictions(console, saved)
     if "model_card" in made:
-        _say_path(console, "Report", catalog, "model_card")
+        _say_path(console, "Report", saved, "model_card")
     width = max(map(len, next_steps), default=0)
     for n, (command, what) in enumerate(next_steps.items()):
         _say(console, "" if n else "Next", f"{command:{width}}  {what}")
 
 
-def _candidates(made: Collection[str], catalog: DataCatalog) -> Sequence[Mapping[Any, Any]]:
+def _candidates(made: Collection[str], saved: Saved) -> Sequence[Mapping[Any, Any]]:
     """Return the leaderboard's rows or, in a run that made none, those of what it trained."""
     if "leaderboard" in made:
-        leaderboard: pd.DataFrame = catalog["leaderboard"].load()
+        leaderboard: pd.DataFrame = saved.load("leaderboard")
         return leaderboard.to_dict("records")
     trained = [name for name in made if name.endswith(".metrics")]
-    rows = [{"candidate": name.rpartition(".")[0], **catalog[name].load()} for name in trained]
+    rows = [{"candidate": name.rpartition(".")[0], **saved.load(name)} for name in trained]
     return sorted(rows, key=lambda row: (-row["validation_accuracy"], row["candidate"]))
 
 
@@ -108,11 +106,11 @@ def _interval(metrics: Mapping[Any, Any], split: str) -> str:
     return f"{low:.2f} to {high:.2f}"
 
 
-def _say_if_stale(console: Console, champion: Mapping[str, Any], catalog: DataCatalog) -> None:
+def _say_if_stale(console: Console, champion: Mapping[str, Any], saved: Saved) -> None:
     """Say so if there is a final model, and it is of another champion."""
-    if not catalog.exists("final_manifest"):
+    if not saved.catalog.exists("final_manifest"):
         return
-    manifest = catalog["final_manifest"].load()
+    manifest = saved.load("final_manifest")
     if any(manifest[key] != champion[key] for key in MODEL):
         _say(
             console, "Stale", f"final_model is still that of an earlier champion, {_of(manifest)}."
@@ -125,28 +123,24 @@ def _say_test(console: Console, metrics: Mapping[str, Any]) -> None:
     _say(console, "Test", f"{accuracy} on {metrics['n_test']:,} test images: {who}.")
 
 
-def _say_predictions(console: Console, catalog: DataCatalog) -> None:
-    count = len(catalog["predictions"].load())
+def _say_predictions(console: Console, saved: Saved) -> None:
+    count = len(saved.load("predictions"))
     who = "final_model"
-    if catalog.exists("final_manifest"):
-        manifest = catalog["final_manifest"]
-        # With --load-versions the latest manifest may be that of another model.
-        datasets = [d for d in (catalog[who], manifest) if isinstance(d, AbstractVersionedDataset)]
-        if len({dataset.resolve_load_version() for dataset in datasets}) == 1:
-            who = f"{who}, {_of(manifest.load())}"
+    known = saved.catalog.exists("final_manifest")
+    # With --load-versions the latest manifest may be that of another model.
+    if known and saved.version("final_manifest") == saved.version(who):
+        who = f"{who}, {_of(saved.load('final_manifest'))}"
     _say(console, "Predicted", f"{count:,} labels, by {who}.")
-    _say_path(console, "File", catalog, "predictions")
+    _say_path(console, "File", saved, "predictions")
 
 
 def _of(manifest: Mapping[str, Any]) -> str:
     return f"{manifest['candidate']} fitted on {manifest['data']}"
 
 
-def _say_path(console: Console, label: str, catalog: DataCatalog, name: str) -> None:
+def _say_path(console: Console, label: str, saved: Saved, name: str) -> None:
     """Print where a dataset is, from the working directory."""
-    dataset = catalog[name]
-    if isinstance(dataset, AbstractVersionedDataset):
-        path = PurePath(dataset._get_load_path())
+    if path := saved.path(name):
         here = Path.cwd()
         _say(console, label, str(path.relative_to(here) if path.is_relative_to(here) else path))
 

@@ -8,6 +8,9 @@ import sys
 from contextlib import ExitStack
 
 import pytest
+from kedro.framework.project import settings
+from kedro.framework.session import KedroSession
+from kedro.framework.startup import bootstrap_project
 
 from .conftest import TRACKED, runs_in, serving, store, wait_until
 
@@ -98,6 +101,26 @@ def test_after_a_signal_the_run_was_killed(used_project, start, number, runner):
     assert "Traceback" not in errors
     _, runs = runs_in(store(used_project))
     assert runs["parent"].info.status == "KILLED", errors
+
+
+def test_after_ctrl_c_while_a_candidate_is_logged_it_was_killed_too(used_project, monkeypatch):
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("mnist_kedro.tracking.run.TrackedRun._log_model", interrupt)
+    monkeypatch.chdir(used_project)
+    bootstrap_project(used_project)
+    on = {"tracking": {"enabled": True}}
+    with (
+        pytest.raises(KeyboardInterrupt),
+        KedroSession.create(runtime_params=parameters) as session,
+    ):
+        session.run(namespaces=["logistic_regression"])
+    settings.HOOKS[-1]._end("KILLED")  # as at exit
+    _, runs = runs_in(store(used_project))
+    assert {name: run.info.status for name, run in runs.items()} == dict.fromkeys(
+        ("parent", "logistic_regression"), "KILLED"
+    )
 
 
 def test_two_runs_that_start_at_once_on_a_fresh_clone_both_succeed(project, start):

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from kedro.io import AbstractVersionedDataset, Version
 from pydantic_core import to_jsonable_python
 
 from mnist_kedro.lazy import pd
@@ -16,34 +14,8 @@ from mnist_kedro.metrics import percent
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from kedro.io import DataCatalog
-
     from mnist_kedro.classifiers.classifier import Classifier
-
-COPIED = {".csv", ".json", ".md", ".png"}  # files that people read; models go another way
-
-
-@dataclass(frozen=True)
-class Saved:
-    """What a Kedro run has saved, in the versions of that run."""
-
-    catalog: DataCatalog
-    versions: Mapping[str, str | None]
-
-    def load(self, name: str) -> Any:  # noqa: ANN401 (any dataset)
-        """Load a dataset."""
-        return self.catalog.load(name, version=self.versions.get(name))
-
-    def copy(self, name: str, folder: str) -> None:
-        """Copy the file of a dataset into a folder, if it is one that people read."""
-        version = self.versions.get(name)
-        dataset = self.catalog.get(name, version=Version(version, None)) if version else None
-        if isinstance(dataset, AbstractVersionedDataset):
-            path = dataset._get_load_path()
-            if path.suffix not in COPIED:
-                return
-            files: Any = dataset._fs  # type: ignore[attr-defined]  # of each file dataset
-            files.get(str(path), str(Path(folder) / path.name))
+    from mnist_kedro.saved import Saved
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,8 @@ from mlflow.models import infer_signature
 
 import mnist_kedro
 from mnist_kedro.charts import candidate_colours
-from mnist_kedro.tracking.results import Fitted, Saved, flatten, numbers, run_tags
+from mnist_kedro.saved import Saved
+from mnist_kedro.tracking.results import Fitted, flatten, numbers, run_tags
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 RUN_REPORTS = ("dataset_profile", "sample_grid", "split_counts", "leaderboard", "champion")
 # What `mnist_kedro.classifiers` needs where a model is served.
 MODEL_PACKAGES = ("lazy-loader", "numpy", "pandas", "pydantic", "scikit-learn", "torch", "tqdm")
+COPIED = {".csv", ".json", ".md", ".png"}  # files that people read; models go another way
 DIGEST_LENGTH = 36  # the longest that MLflow takes
 EXAMPLES = 2  # images of the input example
 
@@ -117,17 +119,24 @@ class TrackedRun:
             tags=self._tags | ({"mlflow.runColor": colour} if colour else {}),
             description=fitted.description,
         ) as run:
-            run_id = self._children[namespace] = run.info.run_id
-            mlflow.log_params(fitted.hyperparameters())
-            self._log_curves(run_id, fitted)
-            scores = numbers(fitted.metrics)
-            end = {"validation_accuracy": scores.pop("validation_accuracy")}
-            mlflow.log_metrics(end, step=len(fitted.history))
-            mlflow.log_metrics(scores)  # without a step: MLflow draws bars, else dots on a curve
-            self._log_data(run_id, fitted.metrics, *fitted.splits)
-            model_id = self._log_model(fitted)
-            if "test" in fitted.splits:
-                self._register(model_id, run_id, fitted)
+            self._children[namespace] = run.info.run_id
+            try:
+                self._log_fitted(run.info.run_id, fitted)
+            except KeyboardInterrupt:
+                mlflow.end_run("KILLED")  # else the context calls it failed
+                raise
+
+    def _log_fitted(self, run_id: str, fitted: Fitted) -> None:
+        mlflow.log_params(fitted.hyperparameters())
+        self._log_curves(run_id, fitted)
+        scores = numbers(fitted.metrics)
+        end = {"validation_accuracy": scores.pop("validation_accuracy")}
+        mlflow.log_metrics(end, step=len(fitted.history))
+        mlflow.log_metrics(scores)  # without a step: MLflow draws bars, else dots on a curve
+        self._log_data(run_id, fitted.metrics, *fitted.splits)
+        model_id = self._log_model(fitted)
+        if "test" in fitted.splits:
+            self._register(model_id, run_id, fitted)
 
     def _log_curves(self, run_id: str, fitted: Fitted) -> None:
         now = round(1000 * time.time())  # milliseconds
@@ -160,7 +169,9 @@ class TrackedRun:
     def _log_files(self, names: Iterable[str], run_id: str) -> None:
         with tempfile.TemporaryDirectory() as folder:
             for name in names:
-                self._saved.copy(name, folder)
+                path = self._saved.path(name)
+                if path and path.suffix in COPIED:
+                    self._saved.copy(name, Path(folder))
             mlflow.log_artifacts(folder, run_id=run_id)
 
     def _log_model(self, fitted: Fitted) -> str:

@@ -3,12 +3,12 @@ import pandas as pd
 import pytest
 
 from mnist_kedro.idx import idx_sha256
+from mnist_kedro.mistakes import report_mistakes
 from mnist_kedro.pipelines.final_training.nodes import (
     describe_final_model,
     draw_reliability_diagram,
     find_suspected_labels,
     fit_final_model,
-    report_final_model,
     score_final_model,
 )
 from mnist_kedro.sources import embedded_digits
@@ -86,7 +86,7 @@ def predictions(digits, champion):
 
 
 def test_the_report_is_of_the_test_images(digits, predictions):
-    class_report, confusion_matrix, misread_digits = report_final_model(
+    class_report, confusion_matrix, misread_digits = report_mistakes(
         predictions, digits.test_images
     )
     np.testing.assert_array_equal(class_report["images"], np.bincount(digits.test_labels))
@@ -134,10 +134,10 @@ def test_a_classifier_without_probabilities_is_reported_too(digits, champion):
         model, history, champion, digits.test_images, digits.test_labels
     )
     assert metrics["expected_calibration_error"] is None
-    assert list(predictions) == ["label", "prediction", "confidence"]
+    assert list(predictions) == ["index", "label", "prediction", "confidence"]
     suspects = find_suspected_labels(predictions)
     assert list(suspects) == ["index", "label", "prediction", "label_probability"]
     assert suspects.empty
     assert not draw_reliability_diagram(predictions).axes
-    captions = report_final_model(predictions, digits.test_images)[2].axes[0].texts
+    captions = report_mistakes(predictions, digits.test_images)[2].axes[0].texts
     assert "%" not in captions[0].get_text()

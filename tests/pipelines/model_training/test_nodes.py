@@ -5,9 +5,9 @@ import pytest
 from mnist_kedro.classifiers.build import Candidate
 from mnist_kedro.idx import idx_sha256
 from mnist_kedro.metrics import wilson_interval
+from mnist_kedro.mistakes import report_mistakes
 from mnist_kedro.pipelines.model_training.nodes import (
     ModelTrainingParameters,
-    report_candidate,
     train_candidate,
 )
 from mnist_kedro.sources import embedded_digits
@@ -62,7 +62,7 @@ def test_the_score_is_that_of_the_validation_split(data):
 def test_the_report_is_of_the_validation_images(data):
     images, *_ = data
     _, _, metrics, predictions = train_candidate(*data, CANDIDATE, PARAMETERS)
-    class_report, confusion_matrix, misread_digits = report_candidate(predictions, images)
+    class_report, confusion_matrix, misread_digits = report_mistakes(predictions, images)
     assert class_report["recall"].tolist() == list(metrics["recall"].values())
     assert class_report["images"].sum() == len(predictions)
     wrong = predictions.query("label != prediction")
@@ -78,7 +78,7 @@ def test_inputs_are_left_as_they_are(data):
     copies = images.copy(), labels.copy(), splits.copy()
     *_, predictions = train_candidate(*data, CANDIDATE, PARAMETERS)
     before = predictions.copy()
-    report_candidate(predictions, images)
+    report_mistakes(predictions, images)
     pd.testing.assert_frame_equal(predictions, before)
     np.testing.assert_array_equal(images, copies[0])
     np.testing.assert_array_equal(labels, copies[1])

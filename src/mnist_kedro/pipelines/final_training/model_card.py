@@ -137,7 +137,7 @@ def _weaknesses(report: pd.DataFrame, predictions: pd.DataFrame) -> str:
         f"{_share(worst['recall'])}.\n"
         f"It misread {len(wrong):,} images in all; its most frequent mistakes:\n\n"
         f"{_table(['label', 'read as', 'images'], most.to_numpy().tolist())}\n\n"
-        f"Pictures: `confusion_matrix.png`, `misread_digits.png`."
+        f"Pictures: `confusion_matrix` and `misread_digits`."
     )
 
 
@@ -152,7 +152,7 @@ def _calibration(metrics: dict[str, Any], predictions: pd.DataFrame) -> str:
         f"its accuracy differ on average.\n"
         f"As a whole it is {tendency} confident than right: its mean confidence is "
         f"{percent(confidence)}, its accuracy {percent(accuracy)}.\n"
-        f"Picture: `reliability_diagram.png`."
+        f"Picture: `reliability_diagram`."
     )
 
 
@@ -171,7 +171,7 @@ def _suspects(metrics: dict[str, Any], predictions: pd.DataFrame, suspects: pd.D
         f"By the probabilities of this model, cleanlab suspects {len(suspects):,} of "
         f"{len(predictions):,} test labels.\n"
         f"Nobody has checked them: a label may be right and the image hard to read.\n"
-        f"All are in `suspected_labels.csv`; the most suspicious, counted from 0:\n\n"
+        f"All are in `suspected_labels`; the most suspicious, counted from 0:\n\n"
         f"{_table(['index', 'label', 'read as', 'probability of the label'], rows)}\n\n"
         f"A secondary figure: without these images it would read {percent(right / len(kept))} "
         f"({right:,} of {len(kept):,}).\n"

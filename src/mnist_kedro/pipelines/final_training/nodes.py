@@ -12,8 +12,8 @@ from mnist_kedro.classifiers.build import Candidate
 from mnist_kedro.classifiers.classifier import Classifier
 from mnist_kedro.classifiers.fit import fit_classifier
 from mnist_kedro.lazy import Figure, pd
-from mnist_kedro.metrics import score_classes, score_classifier, wilson_interval
-from mnist_kedro.plots import plot_confusion_matrix, plot_misread_digits, plot_reliability
+from mnist_kedro.metrics import score_classifier, wilson_interval
+from mnist_kedro.plots import plot_reliability
 from mnist_kedro.sources import verify_data
 
 
@@ -59,13 +59,15 @@ def score_final_model(
 
     Returns:
         The metrics of `score_classifier`, `n_test`, `fit_seconds`, `candidate`, `data` and
-        `data_sha256`; and the predictions, a row per test image.
+        `data_sha256`; and the predictions, a row per test image: `index` (from 0), and the columns
+        of `score_classifier`.
 
     Raises:
         ValueError: The images are not those that were ingested with the training data.
     """
     verify_data(champion["sha256"], test_images=test_images, test_labels=test_labels)
     scores, predictions = score_classifier(final_model, test_images, test_labels, "test")
+    predictions.insert(0, "index", np.arange(len(predictions)))
     metrics = {
         "candidate": champion["candidate"],
         **scores,
@@ -89,27 +91,6 @@ def describe_final_model(
     accuracy = {key: final_metrics[key] for key in final_metrics if key.startswith("test_accuracy")}
     copied = ("candidate", "settings", "data", "data_sha256")
     return {key: champion[key] for key in copied} | accuracy | {"provenance": provenance}
-
-
-def report_final_model(
-    test_predictions: pd.DataFrame, test_images: NDArray[np.uint8]
-) -> tuple[pd.DataFrame, Figure, Figure]:
-    """Show what the final model reads badly.
-
-    Args:
-        test_predictions: As `score_final_model` returns them.
-        test_images: `uint8 (n, 28, 28)`.
-
-    Returns:
-        The scores of each class, the confusion matrix, and the hardest of the misread digits.
-    """
-    labels, predictions = (test_predictions[name] for name in ("label", "prediction"))
-    class_report = score_classes(labels.to_numpy(), predictions.to_numpy())
-    return (
-        class_report,
-        plot_confusion_matrix(test_predictions, class_report),
-        plot_misread_digits(test_images, test_predictions),
-    )
 
 
 def draw_reliability_diagram(test_predictions: pd.DataFrame) -> Figure:

@@ -2,13 +2,13 @@
 
 from kedro.pipeline import Pipeline, node, pipeline
 
+from mnist_kedro.mistakes import report_mistakes
 from mnist_kedro.pipelines.final_training.model_card import write_model_card
 from mnist_kedro.pipelines.final_training.nodes import (
     describe_final_model,
     draw_reliability_diagram,
     find_suspected_labels,
     fit_final_model,
-    report_final_model,
     score_final_model,
 )
 
@@ -32,10 +32,10 @@ NODES = [
         name="describe_final_model",
     ),
     node(
-        report_final_model,
+        report_mistakes,
         inputs=["test_predictions", "test_images"],
         outputs=["final_class_report", "confusion_matrix", "misread_digits"],
-        name="report_final_model",
+        name="report_mistakes",
     ),
     node(
         draw_reliability_diagram,

@@ -12,10 +12,9 @@ from pydantic import Field
 from mnist_kedro.classifiers.build import Candidate
 from mnist_kedro.classifiers.classifier import Classifier, Labelled
 from mnist_kedro.classifiers.fit import fit_classifier
-from mnist_kedro.lazy import Figure, pd
-from mnist_kedro.metrics import score_classes, score_classifier
+from mnist_kedro.lazy import pd
+from mnist_kedro.metrics import score_classifier
 from mnist_kedro.parameters import Parameters
-from mnist_kedro.plots import plot_confusion_matrix, plot_misread_digits
 from mnist_kedro.sources import verify_data
 
 
@@ -65,28 +64,6 @@ def train_candidate(
         "fit_seconds": float(history["seconds"].iloc[-1]),
     }
     return model, history, metrics, predictions[["index", "label", "prediction", "confidence"]]
-
-
-def report_candidate(
-    validation_predictions: pd.DataFrame, train_images: NDArray[np.uint8]
-) -> tuple[pd.DataFrame, Figure, Figure]:
-    """Show what a candidate reads badly.
-
-    Args:
-        validation_predictions: As `train_candidate` returns them.
-        train_images: `uint8 (n, 28, 28)`.
-
-    Returns:
-        The scores of each class, the confusion matrix, and the hardest of the misread digits.
-    """
-    labels, predictions = (validation_predictions[name] for name in ("label", "prediction"))
-    class_report = score_classes(labels.to_numpy(), predictions.to_numpy())
-    images = train_images[validation_predictions["index"].to_numpy()]
-    return (
-        class_report,
-        plot_confusion_matrix(validation_predictions, class_report),
-        plot_misread_digits(images, validation_predictions),
-    )
 
 
 def _describe_data(dataset_profile: dict[str, Any], splits: pd.DataFrame) -> dict[str, Any]:

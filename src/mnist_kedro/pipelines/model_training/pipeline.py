@@ -4,7 +4,8 @@ from collections.abc import Iterable
 
 from kedro.pipeline import Pipeline, node, pipeline
 
-from mnist_kedro.pipelines.model_training.nodes import report_candidate, train_candidate
+from mnist_kedro.mistakes import report_mistakes
+from mnist_kedro.pipelines.model_training.nodes import train_candidate
 
 DATA = ["train_images", "train_labels", "splits"]
 
@@ -20,10 +21,10 @@ def create_pipeline(candidates: Iterable[str]) -> Pipeline:
                 name="train_candidate",
             ),
             node(
-                report_candidate,
+                report_mistakes,
                 inputs=["validation_predictions", "train_images"],
                 outputs=["class_report", "confusion_matrix", "misread_digits"],
-                name="report_candidate",
+                name="report_mistakes",
             ),
         ]
     )

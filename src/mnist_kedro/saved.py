@@ -1,0 +1,56 @@
+"""What a run has saved, in the versions of that run: another run may have saved later ones."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Any
+
+from kedro.io import AbstractVersionedDataset, Version
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from kedro.io import DataCatalog
+
+
+@dataclass(frozen=True)
+class Saved:
+    """The datasets that a run reads and writes.
+
+    Args:
+        catalog: Has them.
+        versions: Theirs; of any other dataset the latest is taken.
+    """
+
+    catalog: DataCatalog
+    versions: Mapping[str, str | None]
+
+    def load(self, name: str) -> Any:  # noqa: ANN401 (any dataset)
+        """Load a dataset."""
+        return self.catalog.load(name, version=self.versions.get(name))
+
+    def version(self, name: str) -> str | None:
+        """Return the version of a dataset, `None` if it has none."""
+        return self.versions.get(name) or latest_version(self.catalog, name)
+
+    def path(self, name: str) -> PurePath | None:
+        """Return where a dataset is, `None` if it is not a versioned file."""
+        version = self.version(name)
+        dataset = self.catalog.get(name, version=Version(version, None)) if version else None
+        if isinstance(dataset, AbstractVersionedDataset):
+            return PurePath(dataset._get_load_path())
+        return None
+
+    def copy(self, name: str, folder: Path) -> None:
+        """Copy the file of a dataset into a folder."""
+        if path := self.path(name):
+            files: Any = self.catalog[name]._fs  # type: ignore[attr-defined]  # of each file dataset
+            files.get(str(path), str(folder / path.name))
+
+
+def latest_version(catalog: DataCatalog, name: str) -> str | None:
+    """Return the version that a dataset would be loaded with, `None` if it has none."""
+    dataset = catalog[name]
+    return dataset.resolve_load_version() if isinstance(dataset, AbstractVersionedDataset) else None
