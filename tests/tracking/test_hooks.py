@@ -113,7 +113,7 @@ def test_after_ctrl_c_while_a_candidate_is_logged_it_was_killed_too(used_project
     on = {"tracking": {"enabled": True}}
     with (
         pytest.raises(KeyboardInterrupt),
-        KedroSession.create(runtime_params=parameters) as session,
+        KedroSession.create(runtime_params=on) as session,
     ):
         session.run(namespaces=["logistic_regression"])
     settings.HOOKS[-1]._end("KILLED")  # as at exit
