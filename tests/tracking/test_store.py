@@ -40,7 +40,6 @@ def test_a_database_that_refuses_is_named_without_its_password(tmp_path, free_po
     assert "secret" not in str(raised.value)
 
 
-@pytest.mark.slow
 def test_a_database_that_cannot_be_opened_is_one_sentence(tmp_path):
     (tmp_path / "mlflow.db").mkdir()
     with pytest.raises(ConnectionError, match="expected the experiment 'digits' in MLflow at sql"):

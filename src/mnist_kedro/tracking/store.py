@@ -17,7 +17,7 @@ ANSWER_SECONDS = 5.0  # within which a server answers, or counts as out of reach
 ADDRESS = "MLFLOW_TRACKING_URI"
 WAYS_OUT = f"change 'tracking.uri' or {ADDRESS}, or add --params tracking.enabled=false"
 SIGN_OF_LIFE = "/api/2.0/mlflow/experiments/search?max_results=1"  # /health is served by hung ones
-DATABASE_PORTS = {"postgresql": 5432, "mysql": 3306}
+PORTS = {"sqlite": None, "postgresql": 5432, "mysql": 3306}  # of databases
 ENVIRONMENT = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",  # a server that dies costs seconds, not minutes
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
@@ -52,6 +52,7 @@ def open_experiment(parameters: TrackingParameters, project: Path) -> str:
     from sqlalchemy.exc import SQLAlchemyError
 
     try:
+        _open_database(uri)
         return _find_or_create(uri, parameters.experiment, project.resolve())
     except (MlflowException, SQLAlchemyError, ImportError) as error:  # the last: of a driver
         raise ConnectionError(
@@ -80,7 +81,7 @@ def _check_that_it_answers(uri: str) -> None:
     import requests
 
     parts = urlsplit(uri)
-    port = parts.port or DATABASE_PORTS.get(parts.scheme.partition("+")[0])
+    port = parts.port or PORTS.get(_database(uri))
     try:
         if parts.scheme.startswith("http"):
             requests.get(f"{uri.rstrip('/')}{SIGN_OF_LIFE}", timeout=ANSWER_SECONDS)
@@ -91,6 +92,22 @@ def _check_that_it_answers(uri: str) -> None:
             f"expected MLflow's server or database at {_public(uri)}, found none that answers "
             f"within {ANSWER_SECONDS:.0f} s: start it, or {WAYS_OUT}"
         ) from error
+
+
+def _open_database(uri: str) -> None:
+    """Open and close it, if it is one: where that fails, MLflow would try for minutes."""
+    from sqlalchemy import create_engine
+
+    if _database(uri) in PORTS:
+        limit = {"connect_timeout": int(ANSWER_SECONDS)} if PORTS[_database(uri)] else {}
+        engine = create_engine(uri, connect_args=limit)
+        engine.connect().close()
+        engine.dispose()
+
+
+def _database(uri: str) -> str:
+    """Return which database an address is of, without the driver: `postgresql+psycopg2://…`."""
+    return urlsplit(uri).scheme.partition("+")[0]
 
 
 def _public(uri: str) -> str:
