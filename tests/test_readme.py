@@ -16,7 +16,9 @@ RUNS = [
     command.removeprefix("OMP_NUM_THREADS=1 ") for command in COMMANDS if "kedro run" in command
 ]
 # All stages on the embedded digits run in `finished_project`, in parallel in test_end_to_end.py.
-FULL = r"\S*kedro run( --params (data_ingestion.source=embedded|tracking.*)| --runner=ParallelRunner)?"
+FULL = (
+    r"\S*kedro run( --params (data_ingestion.source=embedded|tracking.*)| --runner=ParallelRunner)?"
+)
 RUNS_ON = [run for run in RUNS if not re.fullmatch(FULL, run)]
 
 
