@@ -3,6 +3,7 @@
 import gzip
 import hashlib
 import os
+import pickle
 import shutil
 import threading
 from contextlib import ExitStack
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from filelock import FileLock
 
 from mnist_kedro.idx import idx_header
 from mnist_kedro.sources import FILES, Arrays
@@ -148,13 +150,18 @@ def project(tmp_path):
 def finished_project(tmp_path_factory):
     """A project after `kedro run` on the embedded digits, and what that run printed; to be read.
 
-    It is the one run that is tracked, unless a test says so.
+    It is the one run that is tracked, unless a test says so. All pytest workers share it.
     """
-    folder = copy_project(tmp_path_factory.mktemp("finished") / "project")
-    parameters = "data_ingestion.source=embedded,tracking.enabled=true"
-    done = run_kedro(folder, "run", "--params", parameters)
-    assert done.returncode == 0, done.stderr
-    return folder, done
+    shared = tmp_path_factory.getbasetemp()
+    shared = shared.parent if "PYTEST_XDIST_WORKER" in os.environ else shared
+    folder, printed = shared / "finished" / "project", shared / "finished" / "printed.pkl"
+    with FileLock(shared / "finished.lock"):
+        if not printed.exists():
+            parameters = "data_ingestion.source=embedded,tracking.enabled=true"
+            done = run_kedro(copy_project(folder), "run", "--params", parameters)
+            assert done.returncode == 0, done.stderr
+            printed.write_bytes(pickle.dumps(done))
+    return folder, pickle.loads(printed.read_bytes())
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import tempfile
 from pathlib import Path
 from subprocess import CompletedProcess
 
-SECONDS = 300  # after which a command counts as hanging
+SECONDS = 900  # after which a command counts as hanging
 IMPORTED = [
     "cleanlab.filter",
     "kedro.framework.cli.cli",

@@ -50,11 +50,21 @@ def free_port():
 @contextmanager
 def serving(command, port, cwd, path="/health", **environment):
     """Run a server on this machine until the block ends; waits until it answers."""
+    environment |= {
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+    }
     scripts = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"  # MLflow's own
     process = subprocess.Popen(
         [sys.executable, "-m", *command],
         cwd=cwd,
-        env=os.environ | {"MLFLOW_DISABLE_TELEMETRY": "true", "PATH": scripts} | environment,
+        env=os.environ
+        | {
+            "MLFLOW_DISABLE_TELEMETRY": "true",
+            "PATH": scripts,
+            "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+        }
+        | environment,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
