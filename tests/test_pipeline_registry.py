@@ -19,6 +19,9 @@ def in_project(project, monkeypatch):
     return project
 
 
+EXTRA = ["final", "test_all", "__default__"]
+
+
 def test_candidates_are_the_keys_of_the_yaml_file(in_project):
     assert candidate_names() == CANDIDATES
 
@@ -45,10 +48,16 @@ def test_without_candidates_the_error_says_so(in_project):
 def test_stages_stand_in_run_order_and_compose(in_project):
     pipelines = register_pipelines()
     stages = ["data_ingestion", "data_split", "model_training", "model_selection"]
-    assert list(pipelines) == [*stages, "final_training", "inference", "final", "__default__"]
+    assert list(pipelines) == [*stages, "final_training", "inference", *EXTRA]
     final = pipelines["final_training"] + pipelines["inference"]
     assert set(pipelines["final"].nodes) == set(final.nodes)
     assert len(pipelines["__default__"].nodes) == 16 + 2 * len(CANDIDATES)
+
+
+def test_what_scores_all_candidates_on_the_test_images_is_no_part_of_a_run(in_project):
+    pipelines = register_pipelines()
+    assert pipelines["test_all"].outputs() == {"test_leaderboard"}
+    assert not set(pipelines["test_all"].nodes) & set(pipelines["__default__"].nodes)
 
 
 def test_each_candidate_and_each_other_stage_is_a_namespace(in_project):

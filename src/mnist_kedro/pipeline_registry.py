@@ -15,6 +15,7 @@ from mnist_kedro.pipelines import (
     inference,
     model_selection,
     model_training,
+    test_all,
 )
 
 CANDIDATES_FILE = Path("base/parameters_model_training.yml")
@@ -34,6 +35,7 @@ def register_pipelines() -> dict[str, Pipeline]:
     stages |= {name: _as_box(name, stage) for name, stage in stages.items()}
     return stages | {
         "final": stages["final_training"] + stages["inference"],
+        "test_all": _as_box("test_all", test_all.create_pipeline(candidates)),
         "__default__": sum(stages.values(), Pipeline([])),
     }
 

@@ -57,6 +57,8 @@ def print_summary(made: Collection[str], saved: Saved) -> None:
         _say_test(console, saved.load("final_metrics"))
     elif "predictions" in made:
         _say_predictions(console, saved)
+    if "test_leaderboard" in made:
+        _say_tests(console, saved.load("test_leaderboard"))
     if "model_card" in made:
         _say_path(console, "Report", saved, "model_card")
     width = max(map(len, next_steps), default=0)
@@ -121,6 +123,13 @@ def _say_test(console: Console, metrics: Mapping[str, Any]) -> None:
     accuracy = f"{percent(metrics['test_accuracy'])} ({_interval(metrics, 'test')})"
     who = f"{metrics['candidate']}, fitted on all training images of {metrics['data']}"
     _say(console, "Test", f"{accuracy} on {metrics['n_test']:,} test images: {who}.")
+
+
+def _say_tests(console: Console, table: pd.DataFrame) -> None:
+    width = table["candidate"].str.len().max()
+    for n, row in enumerate(table.to_dict("records")):
+        accuracy = f"{percent(row['test_accuracy'])} ({_interval(row, 'test')})"
+        _say(console, "" if n else "Test", f"{row['candidate']:{width}}  {accuracy}")
 
 
 def _say_predictions(console: Console, saved: Saved) -> None:

@@ -58,13 +58,7 @@ def serving(command, port, cwd, path="/health", **environment):
     process = subprocess.Popen(
         [sys.executable, "-m", *command],
         cwd=cwd,
-        env=os.environ
-        | {
-            "MLFLOW_DISABLE_TELEMETRY": "true",
-            "PATH": scripts,
-            "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
-        }
-        | environment,
+        env=os.environ | {"PATH": scripts} | environment,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,

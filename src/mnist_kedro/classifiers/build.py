@@ -17,11 +17,20 @@ if TYPE_CHECKING:
 
     from mnist_kedro.classifiers.classifier import Classifier
 
+KINDS = {
+    "estimator": "classifier, such as sklearn.linear_model.LogisticRegression",
+    "transformer": "transformer of images, such as mnist_kedro.classifiers.Deskew",
+}
+
 
 class Candidate(Parameters):
-    """One block of `parameters_model_training.yml`; valid only if an estimator can be built."""
+    """One block of `parameters_model_training.yml`; valid only if an estimator can be built.
+
+    The transformers, if there are any, change the images on their way to the estimator.
+    """
 
     estimator: str
+    transformers: list[str] = Field(default_factory=list)
     hyperparameters: dict[str, Any] = Field(default_factory=dict)
 
     @model_validator(mode="after")
@@ -43,17 +52,21 @@ def build_classifier(candidate: Candidate, seed: int) -> Classifier:
     first step of its own, so that training and prediction cannot drift apart.
 
     Args:
-        candidate: Import path of a scikit-learn classifier, and its hyperparameters.
+        candidate: Import paths of transformers of images and of a scikit-learn classifier, and the
+            hyperparameters of the latter.
         seed: Given to the estimator as `random_state`, unless the hyperparameters have one.
 
     Raises:
-        ValueError: There is no such classifier, or a hyperparameter is unknown or impossible.
+        ValueError: There is no such transformer or classifier, or a hyperparameter is unknown or
+            impossible.
     """
+    from sklearn.base import ClassifierMixin, TransformerMixin
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import FunctionTransformer
     from sklearn.utils import get_tags
 
-    estimator = _create_classifier(candidate.estimator)
+    steps = [_create(path, TransformerMixin, "transformer") for path in candidate.transformers]
+    estimator = _create(candidate.estimator, ClassifierMixin, "estimator")
     known = estimator.get_params()
     for name in candidate.hyperparameters:
         if name not in known:
@@ -65,11 +78,10 @@ def build_classifier(candidate: Candidate, seed: int) -> Classifier:
     estimator.set_params(**candidate.hyperparameters)
     if hasattr(estimator, "_validate_params"):  # what `fit` would say, before anything has run
         estimator._validate_params()
-    if get_tags(estimator).input_tags.three_d_array:
-        classifier: Classifier = estimator
-        return classifier
-    pipeline: Classifier = make_pipeline(FunctionTransformer(flatten_and_scale), estimator)
-    return pipeline
+    if not get_tags(estimator).input_tags.three_d_array:
+        steps.append(FunctionTransformer(flatten_and_scale))
+    classifier: Classifier = make_pipeline(*steps, estimator) if steps else estimator
+    return classifier
 
 
 def flatten_and_scale(images: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -77,8 +89,8 @@ def flatten_and_scale(images: NDArray[np.uint8]) -> NDArray[np.float32]:
     return images.reshape(len(images), -1).astype(np.float32) / np.float32(255)
 
 
-def _create_classifier(path: str) -> Any:  # noqa: ANN401 (any scikit-learn classifier)
-    from sklearn.base import BaseEstimator, ClassifierMixin
+def _create(path: str, kind: type, name: str) -> Any:  # noqa: ANN401 (any of scikit-learn's)
+    from sklearn.base import BaseEstimator
 
     module_name, _, class_name = path.rpartition(".")
     try:
@@ -86,17 +98,14 @@ def _create_classifier(path: str) -> Any:  # noqa: ANN401 (any scikit-learn clas
     except (ImportError, AttributeError, ValueError):
         found = None
     if not (
-        inspect.isclass(found)
-        and issubclass(found, BaseEstimator)
-        and issubclass(found, ClassifierMixin)
+        inspect.isclass(found) and issubclass(found, kind) and issubclass(found, BaseEstimator)
     ):
         raise ValueError(
-            f"unknown estimator '{path}': expected the import path of a scikit-learn classifier, "
-            f"such as sklearn.linear_model.LogisticRegression"
+            f"unknown {name} '{path}': expected the import path of a scikit-learn {KINDS[name]}"
         )
     try:
         return found()
     except TypeError as error:
         raise ValueError(
-            f"expected an estimator that needs nothing but hyperparameters, found '{path}': {error}"
+            f"expected {name}s that need nothing but hyperparameters, found '{path}': {error}"
         ) from error

@@ -29,14 +29,20 @@ def fit_classifier(
         The classifier, and a table with a row per epoch (one row for a classifier without): `epoch`
         from 1, `seconds` of training so far, `loss`, `train_accuracy`, `validation_accuracy`.
     """
+    from sklearn.pipeline import Pipeline
     from sklearn.utils.validation import has_fit_parameter
 
-    classifier = build_classifier(candidate, seed)
-    options: dict[str, Any] = {}
-    if validation is not None and has_fit_parameter(classifier, "validation_data"):
-        options["validation_data"] = validation
+    classifier: Any = build_classifier(candidate, seed)
+    steps = classifier.steps if isinstance(classifier, Pipeline) else [("", classifier)]
+    name, last = steps[-1]
+    options = {}
+    if validation is not None and has_fit_parameter(last, "validation_data"):
+        images, labels = validation
+        for _, step in steps[:-1]:
+            images = step.transform(images)
+        options[f"{name}__validation_data".removeprefix("__")] = images, labels
     start = time.perf_counter()
     classifier.fit(*train, **options)
     seconds = time.perf_counter() - start
-    history = getattr(classifier, "history_", [{"epoch": 1, "seconds": seconds}])
+    history = getattr(last, "history_", [{"epoch": 1, "seconds": seconds}])
     return classifier, pd.DataFrame(history, columns=HISTORY_COLUMNS)

@@ -25,6 +25,8 @@ class CnnOptions(Parameters):
     """Of a convolutional network: channels of each convolution, then its head's units."""
 
     channels: tuple[PositiveInt, ...] = Field((16, 32), min_length=1, max_length=4)
+    kernel_size: PositiveInt = 5
+    batch_norm: bool = False
     hidden_units: tuple[PositiveInt, ...] = (128,)
     dropout: float = Field(0.0, ge=0, lt=1)
 
@@ -57,9 +59,12 @@ def cnn(input_shape: tuple[int, ...], n_classes: int, options: CnnOptions) -> nn
     layers: list[nn.Module] = [nn.Unflatten(1, (1, height))]  # (n, 28, 28) -> (n, 1, 28, 28)
     inputs = 1
     for outputs in options.channels:
-        layers += [nn.Conv2d(inputs, outputs, 5, padding=2)]  # -> (n, 16, 28, 28)
-        # Pooled first: the same result, and ReLU has a quarter of the numbers to look at.
-        layers += [nn.MaxPool2d(2), nn.ReLU()]  # -> (n, 16, 14, 14), then (n, 32, 7, 7)
+        # -> (n, 16, 28, 28)
+        layers += [nn.Conv2d(inputs, outputs, options.kernel_size, padding="same")]
+        # Pooled first: what follows has a quarter of the numbers to look at.
+        layers += [nn.MaxPool2d(2)]  # -> (n, 16, 14, 14), then (n, 32, 7, 7)
+        layers += [nn.BatchNorm2d(outputs)] if options.batch_norm else []
+        layers += [nn.ReLU()]
         inputs, height, width = outputs, height // 2, width // 2
     head = MlpOptions(hidden_units=options.hidden_units, dropout=options.dropout)
     return nn.Sequential(*layers, *mlp((inputs, height, width), n_classes, head))  # -> (n, 10)

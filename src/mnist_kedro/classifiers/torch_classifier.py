@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import time
+from dataclasses import fields
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -16,8 +17,9 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 from tqdm.auto import tqdm
 
+from mnist_kedro.classifiers.augmentation import Augmentation
 from mnist_kedro.classifiers.networks import build_network, check_options
-from mnist_kedro.classifiers.training import find_device, to_float, train_epochs
+from mnist_kedro.classifiers.training import Recipe, find_device, to_float, train_epochs
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -41,6 +43,8 @@ class TorchClassifier(ClassifierMixin, BaseEstimator):
         batch_size: Items per step.
         learning_rate: Highest one of the cycle.
         weight_decay: Of AdamW.
+        label_smoothing: Share of each label that is spread over all classes.
+        augmentation: Random changes of training images, see `augmentation.Augmentation`.
         device: `auto` (CUDA where there is one, else the CPU) or a name that PyTorch knows.
         random_state: Seed of the weights, the order of the items and dropout.
 
@@ -59,6 +63,8 @@ class TorchClassifier(ClassifierMixin, BaseEstimator):
         "batch_size": [Interval(Integral, 1, None, closed="left")],
         "learning_rate": [Interval(Real, 0, None, closed="neither")],
         "weight_decay": [Interval(Real, 0, None, closed="left")],
+        "label_smoothing": [Interval(Real, 0, 1, closed="left")],
+        "augmentation": [dict, None],
         "device": [str],
         "random_state": ["random_state"],
     }
@@ -72,6 +78,8 @@ class TorchClassifier(ClassifierMixin, BaseEstimator):
         batch_size: int = 128,
         learning_rate: float = 0.01,
         weight_decay: float = 0.01,
+        label_smoothing: float = 0.0,
+        augmentation: dict[str, float] | None = None,
         device: str = "auto",
         random_state: int | np.random.RandomState | None = None,
     ) -> None:
@@ -81,6 +89,8 @@ class TorchClassifier(ClassifierMixin, BaseEstimator):
         self.batch_size = batch_size
         self.learning_rate = learning_rate
         self.weight_decay = weight_decay
+        self.label_smoothing = label_smoothing
+        self.augmentation = augmentation
         self.device = device
         self.random_state = random_state
 
@@ -148,15 +158,7 @@ class TorchClassifier(ClassifierMixin, BaseEstimator):
         targets: torch.Tensor,
         validation_data: tuple[ArrayLike, ArrayLike] | None,
     ) -> None:
-        epochs = train_epochs(
-            self.network_,
-            items,
-            targets,
-            epochs=self.epochs,
-            batch_size=self.batch_size,
-            learning_rate=self.learning_rate,
-            weight_decay=self.weight_decay,
-        )
+        epochs = train_epochs(self.network_, items, targets, self._recipe())
         self.history_: list[dict[str, float]] = []
         start = time.perf_counter()
         watched = 0.0  # seconds that went into looking at the validation data
@@ -174,6 +176,13 @@ class TorchClassifier(ClassifierMixin, BaseEstimator):
             self.history_.append(row)
             bar.set_postfix(loss=f"{loss:.3f}", train_accuracy=f"{accuracy:.2%}")
 
+    def _recipe(self) -> Recipe:
+        """Return how to train, from the hyperparameters of the same names."""
+        values = {field.name: getattr(self, field.name) for field in fields(Recipe)}
+        if self.augmentation is not None:
+            values["augmentation"] = Augmentation.model_validate(self.augmentation)
+        return Recipe(**values)
+
     def _build_network(self, device: torch.device) -> None:
         options = self.network_options or {}
         network = build_network(self.network, options, self.input_shape_, len(self.classes_))
@@ -184,6 +193,7 @@ class TorchClassifier(ClassifierMixin, BaseEstimator):
         super()._validate_params()
         check_options(self.network, self.network_options or {})
         find_device(self.device)
+        self._recipe()
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

@@ -8,10 +8,13 @@ approach to neural network hyper-parameters".
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
 from torch.nn.functional import cross_entropy
+
+from mnist_kedro.classifiers.augmentation import Augmentation, augment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,15 +24,29 @@ INK = 255  # the highest value of `uint8`
 BATCHES_CONVERTED = 32
 
 
+@dataclass(frozen=True)
+class Recipe:
+    """How a network is trained.
+
+    Args:
+        epochs: Passes over the items.
+        batch_size: Items per step.
+        learning_rate: Highest one of the cycle.
+        weight_decay: Of AdamW.
+        label_smoothing: Share of each label that is spread over all classes.
+        augmentation: Of images, each time they are seen; `None` leaves them as they are.
+    """
+
+    epochs: int
+    batch_size: int
+    learning_rate: float
+    weight_decay: float
+    label_smoothing: float
+    augmentation: Augmentation | None
+
+
 def train_epochs(
-    network: torch.nn.Module,
-    items: torch.Tensor,
-    targets: torch.Tensor,
-    *,
-    epochs: int,
-    batch_size: int,
-    learning_rate: float,
-    weight_decay: float,
+    network: torch.nn.Module, items: torch.Tensor, targets: torch.Tensor, recipe: Recipe
 ) -> Iterator[tuple[float, float]]:
     """Train a network in place, one epoch per step of this iterator.
 
@@ -37,10 +54,7 @@ def train_epochs(
         network: Takes `float32 (n, ...)`, returns logits `(n, n_classes)`.
         items: `(n, ...)`, `uint8` or `float32`, on the network's device.
         targets: `int64 (n,)`, the classes' numbers.
-        epochs: Passes over the items.
-        batch_size: Items per step.
-        learning_rate: Highest one of the cycle.
-        weight_decay: Of AdamW.
+        recipe: How.
 
     Yields:
         The epoch's mean cross-entropy and its accuracy, both measured while training.
@@ -48,15 +62,19 @@ def train_epochs(
     Raises:
         FloatingPointError: The loss is no longer a number.
     """
-    optimizer = torch.optim.AdamW(network.parameters(), weight_decay=weight_decay, fused=True)
-    steps = epochs * math.ceil(len(items) / batch_size)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, learning_rate, total_steps=steps)
-    for epoch in range(1, epochs + 1):
-        loss, accuracy = _train_epoch(network, items, targets, batch_size, optimizer, schedule)
+    optimizer = torch.optim.AdamW(
+        network.parameters(), weight_decay=recipe.weight_decay, fused=True
+    )
+    steps = recipe.epochs * math.ceil(len(items) / recipe.batch_size)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, recipe.learning_rate, total_steps=steps
+    )
+    for epoch in range(1, recipe.epochs + 1):
+        loss, accuracy = _train_epoch(network, items, targets, recipe, optimizer, schedule)
         if not math.isfinite(loss):
             raise FloatingPointError(
                 f"expected a finite loss, found {loss} in epoch {epoch}: lower 'learning_rate', "
-                f"which is {learning_rate}"
+                f"which is {recipe.learning_rate}"
             )
         yield loss, accuracy
 
@@ -65,7 +83,7 @@ def _train_epoch(
     network: torch.nn.Module,
     items: torch.Tensor,
     targets: torch.Tensor,
-    batch_size: int,
+    recipe: Recipe,
     optimizer: torch.optim.Optimizer,
     schedule: torch.optim.lr_scheduler.LRScheduler,
 ) -> tuple[float, float]:
@@ -73,14 +91,16 @@ def _train_epoch(
     loss_sum = torch.zeros((), device=items.device)
     correct = torch.zeros((), device=items.device)
     order = torch.randperm(len(items)).to(items.device)
-    for chosen in order.split(batch_size * BATCHES_CONVERTED):
-        batches = to_float(items.index_select(0, chosen)).split(batch_size)
-        expected = targets[chosen]
+    for chosen in order.split(recipe.batch_size * BATCHES_CONVERTED):
+        inputs, expected = to_float(items.index_select(0, chosen)), targets[chosen]
+        if recipe.augmentation:
+            inputs = augment(inputs, recipe.augmentation)
+        batches = inputs.split(recipe.batch_size)
         answers = []
-        for batch, labels in zip(batches, expected.split(batch_size), strict=True):
+        for batch, labels in zip(batches, expected.split(recipe.batch_size), strict=True):
             logits = network(batch)
             optimizer.zero_grad()
-            cross_entropy(logits, labels).backward()
+            cross_entropy(logits, labels, label_smoothing=recipe.label_smoothing).backward()
             optimizer.step()
             schedule.step()
             answers.append(logits.detach())

@@ -34,7 +34,7 @@ class Fitted:
         """Return all of them, those that no file names included."""
         steps = getattr(self.model, "steps", None)  # a Pipeline: its last step is the classifier
         classifier: Any = steps[-1][1] if steps else self.model
-        named = {name: self.settings[name] for name in ("estimator", "seed")}
+        named = {name: self.settings[name] for name in ("estimator", "transformers", "seed")}
         return flatten(named | classifier.get_params(deep=False))
 
     def curves(self) -> Iterator[tuple[str, int, float]]:

@@ -49,6 +49,7 @@ def test_the_score_is_that_of_the_validation_split(data):
     assert metrics["fit_seconds"] == history["seconds"].iloc[-1]
     assert metrics["settings"] == {
         "estimator": "sklearn.naive_bayes.GaussianNB",
+        "transformers": [],
         "hyperparameters": {},
         "seed": 0,
     }

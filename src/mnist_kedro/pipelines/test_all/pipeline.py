@@ -1,0 +1,22 @@
+"""Wiring of the extra pipeline."""
+
+from collections.abc import Iterable
+
+from kedro.pipeline import Pipeline, node, pipeline
+
+from mnist_kedro.pipelines.test_all.nodes import test_candidates
+
+
+def create_pipeline(candidates: Iterable[str]) -> Pipeline:
+    """Return the pipeline from these candidates' models to their test accuracies."""
+    names = ["test_images", "test_labels", *(f"{candidate}.model" for candidate in candidates)]
+    return pipeline(
+        [
+            node(
+                test_candidates,
+                inputs={name: name for name in names},
+                outputs="test_leaderboard",
+                name="test_candidates",
+            )
+        ]
+    )
