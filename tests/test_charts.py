@@ -71,6 +71,16 @@ def test_the_champion_alone_is_a_star_and_labelled_so():
     assert labels == ["dear", "good (champion)", "waste", "cheap"]
 
 
+def test_of_many_candidates_only_the_front_is_labelled():
+    many = pd.concat([BOARD, *[BOARD[2:3].assign(candidate=f"waste_{n}") for n in range(9)]])
+    modes = {
+        trace.name: trace.mode
+        for trace in chart_accuracy_against_cost(many.reset_index(drop=True), "fit_seconds").data
+    }
+    labelled = {name for name, mode in modes.items() if "text" in mode}
+    assert labelled == {"cheap", "good", "dear"}
+
+
 def test_axes_name_their_units_and_the_title_names_the_data():
     layout = chart_accuracy_against_cost(BOARD, "fit_seconds").layout
     assert (layout.xaxis.type, layout.xaxis.title.text) == ("log", "time to fit (s)")

@@ -15,6 +15,7 @@ import yaml
 from kedro.framework.session import KedroSession
 from kedro.framework.startup import bootstrap_project
 
+from mnist_kedro.classifiers.build import Candidate
 from mnist_kedro.metrics import percent
 
 pytestmark = pytest.mark.slow
@@ -268,6 +269,31 @@ def test_an_environment_changes_what_it_names_and_keeps_the_rest(used_project, r
     done = run_kedro(used_project, "run", "--pipelines=data_split", "--env=small")
     assert done.returncode == 0, done.stderr
     assert len(load(used_project, "splits")[0]) == 300
+
+
+def test_the_thorough_environment_has_better_settings_for_every_candidate(project):
+    bootstrap_project(project)
+    found = {}
+    for env in ("base", "thorough"):
+        with KedroSession.create(project, env=env) as session:
+            found[env] = session.load_context().params
+    assert found["thorough"]["data_split"].sample_size is None
+    for name in CANDIDATES:
+        base, thorough = (found[env]["candidates"][name] for env in ("base", "thorough"))
+        assert isinstance(thorough, Candidate)  # so it can be built
+        assert base.estimator == thorough.estimator
+        assert base != thorough
+
+
+def test_all_candidates_can_be_scored_on_the_test_images(used_project, run_kedro):
+    done = run_kedro(used_project, "run", "--pipelines=test_all")
+    assert done.returncode == 0, done.stderr
+    names = ["test_leaderboard", "mlp_64.model", "test_images", "test_labels"]
+    table, model, images, labels = load(used_project, *names)
+    assert set(table["candidate"]) == set(CANDIDATES)
+    accuracy = table.set_index("candidate")["test_accuracy"]["mlp_64"]
+    assert accuracy == (model.predict(images) == labels).mean()
+    assert f"mlp_64               {100 * accuracy:.2f} %" in done.stdout
 
 
 def test_the_wheel_runs_with_the_configuration_beside_it(project, tmp_path):

@@ -19,7 +19,7 @@ def in_project(project, monkeypatch):
     return project
 
 
-EXTRA = ["final", "test_all", "__default__"]
+EXTRA = ["final", "test_all", "tuning", "__default__"]
 
 
 def test_candidates_are_the_keys_of_the_yaml_file(in_project):

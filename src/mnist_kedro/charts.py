@@ -19,6 +19,7 @@ COSTS = {
     "predict_ms_per_image": "time to predict an image (ms)",
     "model_bytes": "size of the model (bytes)",
 }
+LABELLED = 10  # candidates; of more, only those of the Pareto front have room for their names
 AXIS = {"gridcolor": "rgba(128, 128, 128, 0.25)", "zeroline": False}
 
 
@@ -48,10 +49,10 @@ def chart_accuracy_against_cost(leaderboard: pd.DataFrame, cost: str) -> Chart:
         hoverinfo="skip",
     )
     for index, row in leaderboard.iterrows():
-        above = "top" if index in front.index else "bottom"
-        beside = "left" if row[cost] > far else "right"
+        beaten = index not in front.index
+        above, beside = "bottom" if beaten else "top", "left" if row[cost] > far else "right"
         figure.add_scatter(
-            **_point(row, cost),
+            **_point(row, cost, labelled=not beaten or len(leaderboard) <= LABELLED),
             marker_color=colours[row["candidate"]],
             textposition=f"{above} {beside}",
         )
@@ -114,7 +115,7 @@ def candidate_colours(candidates: Iterable[str]) -> dict[str, str]:
     return dict(zip(sorted(candidates), cycle(COLOURS), strict=False))
 
 
-def _point(row: pd.Series[Any], cost: str) -> dict[str, Any]:
+def _point(row: pd.Series[Any], cost: str, *, labelled: bool) -> dict[str, Any]:
     """Return what a scatter trace says of one candidate, with its 95 % interval."""
     name, accuracy = row["candidate"], row["validation_accuracy"]
     return {
@@ -126,7 +127,7 @@ def _point(row: pd.Series[Any], cost: str) -> dict[str, Any]:
             "arrayminus": [accuracy - row["validation_accuracy_low"]],
             "thickness": 1,
         },
-        "mode": "markers+text",
+        "mode": "markers+text" if labelled else "markers",
         "marker": {"symbol": "star", "size": 16} if row["champion"] else {"size": 9},
         "text": [f"{name} (champion)" if row["champion"] else name],
         "textfont_size": 11,

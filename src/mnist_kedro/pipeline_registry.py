@@ -16,6 +16,7 @@ from mnist_kedro.pipelines import (
     model_selection,
     model_training,
     test_all,
+    tuning,
 )
 
 CANDIDATES_FILE = Path("base/parameters_model_training.yml")
@@ -36,6 +37,7 @@ def register_pipelines() -> dict[str, Pipeline]:
     return stages | {
         "final": stages["final_training"] + stages["inference"],
         "test_all": _as_box("test_all", test_all.create_pipeline(candidates)),
+        "tuning": _as_box("tuning", tuning.create_pipeline()),
         "__default__": sum(stages.values(), Pipeline([])),
     }
 

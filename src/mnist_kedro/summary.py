@@ -57,6 +57,9 @@ def print_summary(made: Collection[str], saved: Saved) -> None:
         _say_test(console, saved.load("final_metrics"))
     elif "predictions" in made:
         _say_predictions(console, saved)
+    if "tuning_trials" in made:
+        _say_trials(console, saved.load("tuning_trials"))
+        _say_path(console, "Chart", saved, "tuning_chart")
     if "test_leaderboard" in made:
         _say_tests(console, saved.load("test_leaderboard"))
     if "model_card" in made:
@@ -130,6 +133,14 @@ def _say_tests(console: Console, table: pd.DataFrame) -> None:
     for n, row in enumerate(table.to_dict("records")):
         accuracy = f"{percent(row['test_accuracy'])} ({_interval(row, 'test')})"
         _say(console, "" if n else "Test", f"{row['candidate']:{width}}  {accuracy}")
+
+
+def _say_trials(console: Console, trials: pd.DataFrame) -> None:
+    best = trials.iloc[0].to_dict()
+    accuracy = f"{percent(best['validation_accuracy'])} ({_interval(best, 'validation')})"
+    pruned = int((trials["state"] == "pruned").sum())
+    of = f"{len(trials)} networks, {pruned} of them pruned: hidden units {best['candidate']}"
+    _say(console, "Best", f"of {of}, validation accuracy {accuracy}, {best['fit_seconds']:.1f} s.")
 
 
 def _say_predictions(console: Console, saved: Saved) -> None:

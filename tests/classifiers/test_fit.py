@@ -1,11 +1,13 @@
 import numpy as np
 import pytest
 
+from mnist_kedro.classifiers import Deskew, TorchClassifier
 from mnist_kedro.classifiers.build import Candidate
 from mnist_kedro.classifiers.fit import HISTORY_COLUMNS, fit_classifier
 from mnist_kedro.sources import embedded_digits
 
 TORCH = "mnist_kedro.classifiers.TorchClassifier"
+DESKEW = "mnist_kedro.classifiers.Deskew"
 
 
 @pytest.fixture(scope="module")
@@ -21,6 +23,35 @@ def test_a_network_has_a_row_per_epoch(digits):
     assert list(history) == HISTORY_COLUMNS
     assert list(history["epoch"]) == [1, 2]
     assert history["validation_accuracy"].iloc[-1] == classifier.score(*validation)
+
+
+def test_a_network_behind_a_transformer_is_validated_behind_it_too(digits):
+    candidate = Candidate(
+        estimator=TORCH, transformers=[DESKEW], hyperparameters={"epochs": 2, "random_state": 0}
+    )
+    validation = digits.test_images, digits.test_labels
+    train = digits.train_images, digits.train_labels
+    classifier, history = fit_classifier(candidate, 0, train, validation)
+    assert list(history["epoch"]) == [1, 2]
+    assert history["validation_accuracy"].iloc[-1] == classifier.score(*validation)
+    upright = TorchClassifier(epochs=2, random_state=0).fit(Deskew().transform(train[0]), train[1])
+    expected = upright.predict_proba(Deskew().transform(validation[0]))
+    np.testing.assert_array_equal(classifier.predict_proba(validation[0]), expected)
+
+
+def test_each_epoch_is_told_and_may_be_the_last(digits):
+    seen = []
+
+    def after_epoch(row):
+        seen.append(row["epoch"])
+        if row["epoch"] == 2:
+            raise StopIteration
+
+    candidate = Candidate(estimator=TORCH, hyperparameters={"epochs": 5})
+    train = digits.train_images, digits.train_labels
+    with pytest.raises(StopIteration):
+        fit_classifier(candidate, 0, train, after_epoch=after_epoch)
+    assert seen == [1, 2]
 
 
 def test_a_classifier_without_epochs_has_one_row(digits):

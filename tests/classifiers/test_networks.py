@@ -23,6 +23,8 @@ IMAGE = (28, 28)
             (25 + 1) * 16 + (25 * 16 + 1) * 32 + (7 * 7 * 32 + 1) * 128 + 129 * 10,
         ),
         ("cnn", {"channels": [2, 2, 2, 2], "hidden_units": []}, 52 + 3 * 102 + 30),
+        ("cnn", {"channels": [2], "kernel_size": 3, "hidden_units": []}, 20 + 10 * 393),
+        ("cnn", {"channels": [2], "batch_norm": True, "hidden_units": []}, 52 + 4 + 10 * 393),
     ],
 )
 def test_shape_and_parameter_count(network, options, parameters):

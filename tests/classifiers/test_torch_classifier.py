@@ -71,6 +71,46 @@ def test_read_only_memory_maps_are_read(digits, tmp_path):
     np.testing.assert_array_equal(mapped.predict_proba(images), expected.predict_proba(images))
 
 
+def test_augmentation_changes_what_is_learned_in_the_same_way_each_time(digits):
+    options = {"epochs": 2, "random_state": 0}
+    train, images = (digits.train_images, digits.train_labels), digits.test_images
+    plain, first, second = (
+        TorchClassifier(augmentation=augmentation, **options).fit(*train).predict_proba(images)
+        for augmentation in (None, {"rotation": 10.0}, {"rotation": 10.0})
+    )
+    np.testing.assert_array_equal(first, second)
+    assert not np.array_equal(plain, first)
+
+
+def test_augmentation_wants_images(digits):
+    features = digits.train_images.reshape(len(digits.train_images), -1)
+    with pytest.raises(ValueError, match=r"expected images .* 'augmentation', found \(\d+, 784"):
+        TorchClassifier(augmentation={"rotation": 10.0}).fit(features, digits.train_labels)
+
+
+def test_label_smoothing_makes_less_confident(digits):
+    train = digits.train_images, digits.train_labels
+    sharp, smooth = (
+        TorchClassifier(label_smoothing=share, random_state=0).fit(*train).predict_proba(train[0])
+        for share in (0.0, 0.2)
+    )
+    assert smooth.max(axis=1).mean() < sharp.max(axis=1).mean() - 0.1
+
+
+@pytest.mark.parametrize("options", [{}, CNN])
+def test_half_the_precision_learns_as_well_and_as_reproducibly(digits, options):
+    train, test = (digits.train_images, digits.train_labels), digits.test_images
+    options = options | {"epochs": 2, "random_state": 0}
+    whole, half, again = (
+        TorchClassifier(precision=precision, **options).fit(*train)
+        for precision in ("float32", "bfloat16", "bfloat16")
+    )
+    np.testing.assert_array_equal(half.predict_proba(test), again.predict_proba(test))
+    difference = np.abs(half.predict_proba(test) - whole.predict_proba(test))
+    assert 0 < difference.mean() < 0.05
+    assert {w.dtype for w in half.network_.state_dict().values()} == {torch.float32}
+
+
 def test_history_has_a_row_per_epoch_and_watching_changes_nothing(digits):
     train = digits.train_images, digits.train_labels
     test = digits.test_images, digits.test_labels
@@ -110,6 +150,9 @@ def test_pickle_holds_numpy_weights_and_predicts_the_same_in_another_process(dig
         ({"epochs": 0}, "epochs"),
         ({"batch_size": 0}, "batch_size"),
         ({"learning_rate": 0.0}, "learning_rate"),
+        ({"label_smoothing": 1.0}, "label_smoothing"),
+        ({"augmentation": {"shift": -1}}, "'shift' should be greater than or equal to 0, found -1"),
+        ({"precision": "half"}, "'precision' to be auto, float32 or bfloat16, found 'half'"),
         ({"device": "gpu"}, "expected 'device' to be auto, cpu or cuda, found 'gpu'"),
     ],
 )

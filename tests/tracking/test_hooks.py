@@ -68,6 +68,25 @@ def test_other_runners_log_the_same(used_project, run_kedro, runner):
         assert len(runs[name].outputs.model_outputs) == 1
 
 
+def test_a_search_goes_on_where_it_was_and_every_trial_is_logged(used_project, run_kedro):
+    tuning = "tuning.trials={},tuning.hyperparameters.epochs=2"
+    first = run_kedro(used_project, "run", "--pipelines=tuning", "--params", tuning.format(1))
+    assert first.returncode == 0, first.stderr
+    assert "Best      of 1 networks, 0 of them pruned" in first.stdout
+    second = ("run", "--pipelines=tuning", "--params", f"{tuning.format(3)},{ON}")
+    done = run_kedro(used_project, *second)
+    assert "Going on with the 1 trials of an earlier run." in done.stderr
+    client, runs = runs_in(store(used_project))
+    assert set(runs) == {"parent", "trial_0", "trial_1", "trial_2"}
+    for name in set(runs) - {"parent"}:
+        data = runs[name].data
+        assert data.tags["trial_state"] == "complete"
+        assert {"candidate", "learning_rate"} <= set(data.params)
+        assert 0 < data.metrics["validation_accuracy"] <= 1
+    files = {file.path for file in client.list_artifacts(runs["parent"].info.run_id)}
+    assert {"tuning_trials.csv", "tuning_chart.json"} <= files
+
+
 def test_after_an_exception_the_run_failed_and_finished_candidates_are_logged(
     used_project, run_kedro
 ):

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import time
 from dataclasses import fields
+from functools import partial
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -15,16 +14,25 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
-from tqdm.auto import tqdm
 
 from mnist_kedro.classifiers.augmentation import Augmentation
 from mnist_kedro.classifiers.networks import build_network, check_options
-from mnist_kedro.classifiers.training import Recipe, find_device, to_float, train_epochs
+from mnist_kedro.classifiers.training import (
+    Recipe,
+    find_device,
+    to_float,
+    train_epochs,
+    uses_bfloat16,
+)
+from mnist_kedro.classifiers.watching import watch_epochs
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
     from sklearn.utils import Tags
 
+    from mnist_kedro.classifiers.watching import AfterEpoch
+
+IMAGES = 3  # dimensions of an array of images
 PREDICTION_BATCH = 1024  # items at once: bounds memory, costs no time
 
 
@@ -45,6 +53,7 @@ class TorchClassifier(ClassifierMixin, BaseEstimator):
         weight_decay: Of AdamW.
         label_smoothing: Share of each label that is spread over all classes.
         augmentation: Random changes of training images, see `augmentation.Augmentation`.
+        precision: Of the training's arithmetic, see `training.Recipe`.
         device: `auto` (CUDA where there is one, else the CPU) or a name that PyTorch knows.
         random_state: Seed of the weights, the order of the items and dropout.
 
@@ -65,6 +74,7 @@ class TorchClassifier(ClassifierMixin, BaseEstimator):
         "weight_decay": [Interval(Real, 0, None, closed="left")],
         "label_smoothing": [Interval(Real, 0, 1, closed="left")],
         "augmentation": [dict, None],
+        "precision": [str],
         "device": [str],
         "random_state": ["random_state"],
     }
@@ -80,6 +90,7 @@ class TorchClassifier(ClassifierMixin, BaseEstimator):
         weight_decay: float = 0.01,
         label_smoothing: float = 0.0,
         augmentation: dict[str, float] | None = None,
+        precision: str = "float32",
         device: str = "auto",
         random_state: int | np.random.RandomState | None = None,
     ) -> None:
@@ -91,6 +102,7 @@ class TorchClassifier(ClassifierMixin, BaseEstimator):
         self.weight_decay = weight_decay
         self.label_smoothing = label_smoothing
         self.augmentation = augmentation
+        self.precision = precision
         self.device = device
         self.random_state = random_state
 
@@ -99,6 +111,7 @@ class TorchClassifier(ClassifierMixin, BaseEstimator):
         X: ArrayLike,  # noqa: N803 (scikit-learn's name)
         y: ArrayLike,
         validation_data: tuple[ArrayLike, ArrayLike] | None = None,
+        after_epoch: AfterEpoch | None = None,
     ) -> Self:
         """Train the network anew.
 
@@ -107,6 +120,7 @@ class TorchClassifier(ClassifierMixin, BaseEstimator):
             y: Labels `(n,)`.
             validation_data: Items and labels that are only looked at: their accuracy goes into
                 `history_` after each epoch and changes nothing else.
+            after_epoch: Called with each new row of `history_`; what it raises ends the training.
 
         Raises:
             ValueError: A hyperparameter, `X` or `y` is not what it should be.
@@ -114,6 +128,10 @@ class TorchClassifier(ClassifierMixin, BaseEstimator):
         """
         self._validate_params()
         items, labels = validate_data(self, X, y, **_how_to_read(X))
+        if self.augmentation is not None and items.ndim != IMAGES:
+            raise ValueError(
+                f"expected images (n, height, width) for 'augmentation', found {items.shape}"
+            )
         check_classification_targets(labels)
         self.classes_, targets = np.unique(labels, return_inverse=True)
         self.input_shape_, self.input_dtype_ = items.shape[1:], items.dtype
@@ -126,6 +144,7 @@ class TorchClassifier(ClassifierMixin, BaseEstimator):
                 torch.from_numpy(items).to(device),
                 torch.from_numpy(targets.astype(np.int64)).to(device),
                 validation_data,
+                after_epoch,
             )
         return self
 
@@ -157,24 +176,15 @@ class TorchClassifier(ClassifierMixin, BaseEstimator):
         items: torch.Tensor,
         targets: torch.Tensor,
         validation_data: tuple[ArrayLike, ArrayLike] | None,
+        after_epoch: AfterEpoch | None,
     ) -> None:
         epochs = train_epochs(self.network_, items, targets, self._recipe())
+        validate = partial(self.score, *validation_data) if validation_data else None
         self.history_: list[dict[str, float]] = []
-        start = time.perf_counter()
-        watched = 0.0  # seconds that went into looking at the validation data
-        # `None` shows the bar only where standard error is a terminal; several processes would
-        # draw theirs over each other.
-        hidden = True if multiprocessing.parent_process() else None
-        bar = tqdm(epochs, desc=self.network, total=self.epochs, leave=False, disable=hidden)
-        for epoch, (loss, accuracy) in enumerate(bar, start=1):
-            trained = time.perf_counter()
-            row = {"epoch": epoch, "seconds": trained - start - watched}
-            row |= {"loss": loss, "train_accuracy": accuracy}
-            if validation_data is not None:
-                row["validation_accuracy"] = self.score(*validation_data)
-                watched += time.perf_counter() - trained
+        for row in watch_epochs(epochs, self.epochs, self.network, validate):
             self.history_.append(row)
-            bar.set_postfix(loss=f"{loss:.3f}", train_accuracy=f"{accuracy:.2%}")
+            if after_epoch:
+                after_epoch(row)
 
     def _recipe(self) -> Recipe:
         """Return how to train, from the hyperparameters of the same names."""
@@ -186,13 +196,14 @@ class TorchClassifier(ClassifierMixin, BaseEstimator):
     def _build_network(self, device: torch.device) -> None:
         options = self.network_options or {}
         network = build_network(self.network, options, self.input_shape_, len(self.classes_))
-        self.network_ = network.to(device)
+        # Convolutions are a quarter faster so; other layers do not care.
+        self.network_ = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.n_parameters_ = sum(weights.numel() for weights in network.parameters())
 
     def _validate_params(self) -> None:
         super()._validate_params()
         check_options(self.network, self.network_options or {})
-        find_device(self.device)
+        uses_bfloat16(self.precision, find_device(self.device))
         self._recipe()
 
     def __sklearn_tags__(self) -> Tags:

@@ -35,6 +35,8 @@ class Recipe:
         weight_decay: Of AdamW.
         label_smoothing: Share of each label that is spread over all classes.
         augmentation: Of images, each time they are seen; `None` leaves them as they are.
+        precision: `float32`, `bfloat16` (the weights stay `float32`), or `auto`: `bfloat16` where
+            the device has instructions for it.
     """
 
     epochs: int
@@ -43,6 +45,7 @@ class Recipe:
     weight_decay: float
     label_smoothing: float
     augmentation: Augmentation | None
+    precision: str
 
 
 def train_epochs(
@@ -88,6 +91,7 @@ def _train_epoch(
     schedule: torch.optim.lr_scheduler.LRScheduler,
 ) -> tuple[float, float]:
     network.train()
+    halved = uses_bfloat16(recipe.precision, items.device)
     loss_sum = torch.zeros((), device=items.device)
     correct = torch.zeros((), device=items.device)
     order = torch.randperm(len(items)).to(items.device)
@@ -98,7 +102,9 @@ def _train_epoch(
         batches = inputs.split(recipe.batch_size)
         answers = []
         for batch, labels in zip(batches, expected.split(recipe.batch_size), strict=True):
-            logits = network(batch)
+            with torch.autocast(items.device.type, torch.bfloat16, enabled=halved):
+                logits = network(batch)
+            logits = logits.float()
             optimizer.zero_grad()
             cross_entropy(logits, labels, label_smoothing=recipe.label_smoothing).backward()
             optimizer.step()
@@ -125,6 +131,24 @@ def find_device(name: str) -> torch.device:
     if name != "cpu" and not found:
         raise ValueError(f"expected a CUDA device for 'device: {name}', found none: use auto")
     return torch.device(name)
+
+
+def uses_bfloat16(precision: str, device: torch.device) -> bool:
+    """Return whether to compute with half as many bits.
+
+    Raises:
+        ValueError: There is no such precision.
+    """
+    if precision not in ("auto", "float32", "bfloat16"):
+        raise ValueError(
+            f"expected 'precision' to be auto, float32 or bfloat16, found {precision!r}"
+        )
+    if precision != "auto":
+        return precision == "bfloat16"
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported())
+    able = torch.cpu.get_capabilities()
+    return any(able.get(name) for name in ("amx_bf16", "avx512_bf16"))
 
 
 def to_float(items: torch.Tensor) -> torch.Tensor:

@@ -21,6 +21,7 @@ import mnist_kedro
 from mnist_kedro.charts import candidate_colours
 from mnist_kedro.saved import Saved
 from mnist_kedro.tracking.results import Fitted, flatten, numbers, run_tags
+from mnist_kedro.tracking.trials import log_trials
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -29,7 +30,10 @@ if TYPE_CHECKING:
     from kedro.pipeline import Pipeline
 
 
-RUN_REPORTS = ("dataset_profile", "sample_grid", "split_counts", "leaderboard", "champion")
+RUN_REPORTS = (
+    *("dataset_profile", "sample_grid", "split_counts", "leaderboard", "champion"),
+    *("test_leaderboard", "tuning_trials", "tuning_chart"),
+)
 # What `mnist_kedro.classifiers` needs where a model is served.
 MODEL_PACKAGES = ("lazy-loader", "numpy", "pandas", "pydantic", "scikit-learn", "torch", "tqdm")
 COPIED = {".csv", ".json", ".md", ".png"}  # files that people read; models go another way
@@ -87,6 +91,8 @@ class TrackedRun:
                 self._log_child(namespace, Fitted.candidate(namespace, self._saved))
             if output == "final_metrics":
                 self._log_child(namespace, Fitted.final(self._saved))
+            if output == "tuning_trials":
+                log_trials(self._saved.load(output), self._run_id, self._tags)
         if child := self._children.get(namespace):
             self._log_files(outputs, child)
 

@@ -10,12 +10,13 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from mnist_kedro.classifiers.build import Candidate
-from mnist_kedro.classifiers.classifier import Classifier, Labelled
+from mnist_kedro.classifiers.classifier import Classifier
 from mnist_kedro.classifiers.fit import fit_classifier
 from mnist_kedro.lazy import pd
 from mnist_kedro.metrics import score_classifier
 from mnist_kedro.parameters import Parameters
 from mnist_kedro.sources import verify_data
+from mnist_kedro.splits import take_split
 
 
 class ModelTrainingParameters(Parameters):
@@ -53,8 +54,8 @@ def train_candidate(
     """
     sha256 = dataset_profile["sha256"]
     verify_data(sha256, train_images=train_images, train_labels=train_labels)
-    train = _take("train", train_images, train_labels, splits)
-    validation = _take("validation", train_images, train_labels, splits)
+    train = take_split("train", train_images, train_labels, splits)
+    validation = take_split("validation", train_images, train_labels, splits)
     model, history = fit_classifier(candidate, parameters.seed, train, validation)
     scores, predictions = score_classifier(model, *validation, "validation")
     predictions.insert(0, "index", splits.query("split == 'validation'")["index"].to_numpy())
@@ -73,17 +74,3 @@ def _describe_data(dataset_profile: dict[str, Any], splits: pd.DataFrame) -> dic
         "sha256": dataset_profile["sha256"],
         "splits_sha256": hashlib.sha256(splits.to_csv(index=False).encode()).hexdigest(),
     }
-
-
-def _take(
-    split: str, images: NDArray[np.uint8], labels: NDArray[np.uint8], splits: pd.DataFrame
-) -> Labelled:
-    """Return the images and labels of one split."""
-    rows = splits[splits["split"] == split]
-    index = rows["index"].to_numpy()
-    if index.max() >= len(labels) or not np.array_equal(labels[index], rows["label"]):
-        raise ValueError(
-            "expected 'splits' to be made from these training labels, found other labels in it: "
-            "run `kedro run --pipelines=data_split`"
-        )
-    return images[index], labels[index]

@@ -1,0 +1,174 @@
+"""Search networks of other depths and widths: the study's side experiment, does more pay?"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, PositiveFloat, PositiveInt
+
+from mnist_kedro.charts import chart_accuracy_against_cost
+from mnist_kedro.classifiers.build import Candidate
+from mnist_kedro.classifiers.classifier import Labelled
+from mnist_kedro.classifiers.fit import fit_classifier
+from mnist_kedro.lazy import Chart, pd
+from mnist_kedro.metrics import count_parameters, percent, wilson_interval
+from mnist_kedro.parameters import Parameters
+from mnist_kedro.sources import verify_data
+from mnist_kedro.splits import take_split
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from optuna import Study, Trial
+
+ESTIMATOR = "mnist_kedro.classifiers.TorchClassifier"
+UNPRUNED_TRIALS = 5  # before there is a median to compare with
+UNPRUNED_EPOCHS = 3  # of each trial: the first ones say little
+
+logger = logging.getLogger(__name__)
+
+
+class TuningParameters(Parameters):
+    """What is tried: the ranges of what varies, and the hyperparameters that do not."""
+
+    trials: PositiveInt
+    storage: str
+    seed: int = Field(ge=0)
+    hidden_layers: tuple[PositiveInt, PositiveInt]
+    hidden_units: tuple[PositiveInt, ...]
+    learning_rate: tuple[PositiveFloat, PositiveFloat]
+    hyperparameters: dict[str, Any]
+
+
+def search_networks(
+    train_images: NDArray[np.uint8],
+    train_labels: NDArray[np.uint8],
+    splits: pd.DataFrame,
+    dataset_profile: dict[str, Any],
+    parameters: TuningParameters,
+) -> pd.DataFrame:
+    """Try multi-layer perceptrons until there are `trials` of them in the study.
+
+    Trials are sampled (tree-structured Parzen estimator) and, after an epoch in which they are
+    worse than the median of the others, pruned. The study is kept in `storage` after each trial: a
+    run that was interrupted goes on where it was, and one with more `trials` adds to it. Other data
+    or ranges begin another study. Akiba et al., 2019, doi:10.1145/3292500.3330701.
+
+    Args:
+        train_images: `uint8 (n, 28, 28)`.
+        train_labels: `uint8 (n,)`.
+        splits: Rows of `index`, `label`, `split`.
+        dataset_profile: With the name and the checksums of the data.
+        parameters: What to try.
+
+    Returns:
+        A row per trial, the most accurate first: `trial` (from 0), `state` (`complete` or
+        `pruned`), `candidate` (its hidden units), `learning_rate`, `validation_accuracy` with
+        `_low` and `_high`, `fit_seconds`, `parameters`, `champion` (the most accurate), `data`.
+
+    Raises:
+        ValueError: Images, splits and profile do not belong together.
+    """
+    sha256 = dataset_profile["sha256"]
+    verify_data(sha256, train_images=train_images, train_labels=train_labels)
+    train = take_split("train", train_images, train_labels, splits)
+    validation = take_split("validation", train_images, train_labels, splits)
+    study = _open_study(parameters, {"sha256": sha256, "splits": splits.to_csv(index=False)})
+    finished = len(_rows(study))
+    if finished:
+        logger.info("Going on with the %d trials of an earlier run.", finished)
+    study.optimize(
+        lambda trial: _try(trial, parameters, train, validation),
+        n_trials=max(parameters.trials - finished, 0),
+        callbacks=[lambda study, _: _log_trial(_rows(study)[-1], parameters.trials)],
+    )
+    table = pd.DataFrame(_rows(study)).assign(champion=False, data=dataset_profile["name"])
+    order = ["state", "validation_accuracy", "trial"]
+    table = table.sort_values(order, ascending=[True, False, True], ignore_index=True)
+    table.loc[0, "champion"] = True
+    return table
+
+
+def chart_trials(tuning_trials: pd.DataFrame) -> Chart:
+    """Draw what accuracy costs in time, of the trials that were not pruned."""
+    complete = tuning_trials[tuning_trials["state"] == "complete"]
+    return chart_accuracy_against_cost(complete, "fit_seconds")
+
+
+def _open_study(parameters: TuningParameters, data: dict[str, Any]) -> Study:
+    import optuna
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    settings = parameters.model_dump(exclude={"trials", "storage"})
+    digest = hashlib.sha256(json.dumps([settings, data], sort_keys=True).encode()).hexdigest()
+    study = optuna.create_study(
+        storage=parameters.storage,
+        study_name=digest[:16],
+        load_if_exists=True,
+        direction="maximize",
+        pruner=optuna.pruners.MedianPruner(UNPRUNED_TRIALS, n_warmup_steps=UNPRUNED_EPOCHS),
+    )
+    # The same seed again would sample what has been tried.
+    study.sampler = optuna.samplers.TPESampler(seed=parameters.seed + len(study.trials))
+    return study
+
+
+def _try(
+    trial: Trial, parameters: TuningParameters, train: Labelled, validation: Labelled
+) -> float:
+    """Fit one network and return its validation accuracy."""
+    from optuna import TrialPruned
+
+    layers = trial.suggest_int("hidden_layers", *parameters.hidden_layers)
+    units = [
+        trial.suggest_categorical(f"hidden_units_{layer}", parameters.hidden_units)
+        for layer in range(1, layers + 1)
+    ]
+    rate = trial.suggest_float("learning_rate", *parameters.learning_rate, log=True)
+    trial.set_user_attr("candidate", "-".join(map(str, units)))
+
+    def after_epoch(row: dict[str, float]) -> None:
+        trial.report(row["validation_accuracy"], int(row["epoch"]))
+        if trial.should_prune():
+            _remember(trial, row, len(validation[1]))
+            raise TrialPruned
+
+    varied = {"network_options": {"hidden_units": units}, "learning_rate": rate}
+    candidate = Candidate(estimator=ESTIMATOR, hyperparameters=parameters.hyperparameters | varied)
+    model, history = fit_classifier(candidate, parameters.seed, train, validation, after_epoch)
+    trial.set_user_attr("parameters", count_parameters(model))
+    return _remember(trial, history.iloc[-1].to_dict(), len(validation[1]))
+
+
+def _remember(trial: Trial, row: Mapping[Any, Any], images: int) -> float:
+    """Keep the scores of the last epoch with the trial; return its validation accuracy."""
+    accuracy = float(row["validation_accuracy"])
+    low, high = wilson_interval(round(accuracy * images), images)
+    trial.set_user_attr("validation_accuracy", accuracy)
+    trial.set_user_attr("validation_accuracy_low", low)
+    trial.set_user_attr("validation_accuracy_high", high)
+    trial.set_user_attr("fit_seconds", float(row["seconds"]))
+    return accuracy
+
+
+def _rows(study: Study) -> list[dict[str, Any]]:
+    """Return the trials that have ended."""
+    from optuna.trial import TrialState
+
+    ended = study.get_trials(deepcopy=False, states=[TrialState.COMPLETE, TrialState.PRUNED])
+    return [
+        {"trial": trial.number, "state": trial.state.name.lower()}
+        | {"learning_rate": trial.params["learning_rate"]}
+        | trial.user_attrs
+        for trial in ended
+    ]
+
+
+def _log_trial(row: dict[str, Any], trials: int) -> None:
+    what = f"{row['candidate']}, {percent(row['validation_accuracy'])}, {row['state']}"
+    logger.info("Trial %d of %d: %s", row["trial"] + 1, trials, what)

@@ -1,0 +1,107 @@
+from itertools import pairwise
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from mnist_kedro.idx import idx_sha256
+from mnist_kedro.metrics import wilson_interval
+from mnist_kedro.pipelines.tuning.nodes import TuningParameters, chart_trials, search_networks
+from mnist_kedro.sources import embedded_digits
+
+COLUMNS = {
+    *("trial", "state", "candidate", "learning_rate", "parameters", "fit_seconds", "champion"),
+    *("validation_accuracy", "validation_accuracy_low", "validation_accuracy_high", "data"),
+}
+
+
+@pytest.fixture(scope="module")
+def data():
+    """Images, labels, splits and profile; every fifth image validates."""
+    digits = embedded_digits()
+    images, labels = digits.train_images, digits.train_labels
+    names = np.where(np.arange(len(labels)) % 5, "train", "validation")
+    splits = pd.DataFrame({"index": np.arange(len(labels)), "label": labels, "split": names})
+    sha256 = {"train_images": idx_sha256(images), "train_labels": idx_sha256(labels)}
+    return images, labels, splits, {"name": "digits", "sha256": sha256}
+
+
+@pytest.fixture
+def parameters(tmp_path):
+    """Function that returns the parameters of small networks, with changes."""
+    values = {
+        "trials": 2,
+        "storage": f"sqlite:///{tmp_path / 'optuna.db'}",
+        "seed": 0,
+        "hidden_layers": (1, 2),
+        "hidden_units": (4, 32),
+        "learning_rate": (0.001, 0.03),
+        "hyperparameters": {"epochs": 2},
+    }
+    return lambda **changes: TuningParameters.model_validate(values | changes)
+
+
+def test_every_trial_is_a_row_the_most_accurate_first(data, parameters):
+    _, _, splits, _ = data
+    table = search_networks(*data, parameters(trials=3))
+    assert set(table) == COLUMNS
+    assert sorted(table["trial"]) == [0, 1, 2]
+    assert table["validation_accuracy"].is_monotonic_decreasing
+    assert table["champion"].tolist() == [True, False, False]
+    assert table["learning_rate"].between(0.001, 0.03).all()
+    validated = (splits["split"] == "validation").sum()
+    best = table.iloc[0]
+    right = round(best["validation_accuracy"] * validated)
+    ends = best[["validation_accuracy_low", "validation_accuracy_high"]]
+    assert tuple(ends) == wilson_interval(right, validated)
+    units = [int(each) for each in best["candidate"].split("-")]
+    sizes = [784, *units, 10]
+    assert best["parameters"] == sum((a + 1) * b for a, b in pairwise(sizes))
+
+
+def test_a_search_goes_on_where_it_was_and_ends_at_the_number_asked_for(data, parameters):
+    first = search_networks(*data, parameters(trials=1))
+    more = search_networks(*data, parameters(trials=3))
+    assert len(more) == 3
+    again = search_networks(*data, parameters(trials=2))  # which are there
+    pd.testing.assert_frame_equal(again, more)
+    kept = more[more["trial"] == 0].drop(columns="champion").reset_index(drop=True)
+    pd.testing.assert_frame_equal(kept, first.drop(columns="champion"))
+    assert more["learning_rate"].is_unique  # the seed does not repeat itself
+
+
+def test_other_data_or_ranges_begin_a_search_of_their_own(data, parameters):
+    images, labels, splits, profile = data
+    search_networks(*data, parameters(trials=1))
+    fewer = splits.iloc[:-100]
+    assert len(search_networks(images, labels, fewer, profile, parameters(trials=1))) == 1
+    table = search_networks(*data, parameters(trials=1, hidden_units=(8,)))
+    assert set(table["candidate"].iloc[0].split("-")) == {"8"}
+
+
+def test_the_same_seed_tries_the_same_networks(data, parameters, tmp_path):
+    elsewhere = f"sqlite:///{tmp_path / 'other.db'}"
+    tried = ["trial", "candidate", "learning_rate", "validation_accuracy"]
+    one, other = (
+        search_networks(*data, parameters(**storage))[tried]
+        for storage in ({}, {"storage": elsewhere})
+    )
+    pd.testing.assert_frame_equal(one, other)
+
+
+def test_a_trial_worse_than_the_median_is_pruned_and_not_drawn(data, parameters, monkeypatch):
+    monkeypatch.setattr("mnist_kedro.pipelines.tuning.nodes.UNPRUNED_TRIALS", 1)
+    monkeypatch.setattr("mnist_kedro.pipelines.tuning.nodes.UNPRUNED_EPOCHS", 0)
+    table = search_networks(*data, parameters(trials=8))
+    pruned = table[table["state"] == "pruned"]
+    assert 0 < len(pruned) < 8
+    assert table["state"].is_monotonic_increasing  # complete ones first
+    drawn = {trace.name for trace in chart_trials(table).data}
+    complete = table[table["state"] == "complete"]
+    assert drawn == {"Pareto front", *complete["candidate"]}
+
+
+def test_images_that_the_profile_does_not_describe_are_refused(data, parameters):
+    images, labels, splits, profile = data
+    with pytest.raises(ValueError, match="expected train_images to be the data"):
+        search_networks(images[::-1], labels, splits, profile, parameters())
