@@ -2,6 +2,9 @@
 
 from concurrent.futures import ThreadPoolExecutor
 
+from kedro.framework.project import settings
+from kedro.framework.startup import bootstrap_project
+
 from mnist_kedro.session import unique_version
 
 
@@ -16,7 +19,12 @@ def test_later_versions_sort_behind_earlier_ones(tmp_path):
     assert versions == sorted(versions)
 
 
-def test_a_run_takes_its_version_so(finished_project):
-    folder, _ = finished_project
-    assert (folder / "version.lock").exists()
-    assert len(list((folder / "data" / "05_model_input" / "splits.csv").iterdir())) == 1
+def test_a_run_saves_under_its_unique_version(project, monkeypatch):
+    monkeypatch.setattr("mnist_kedro.session.unique_version", lambda folder: f"of {folder.name}")
+    monkeypatch.chdir(project)
+    bootstrap_project(project)
+    parameters = {"data_ingestion": {"source": "embedded"}, "tracking": {"enabled": False}}
+    with settings.SESSION_CLASS.create(project, runtime_params=parameters) as session:
+        session.run("data_ingestion")
+    (saved,) = (project / "data/08_reporting/dataset_profile.json").iterdir()
+    assert saved.name == "of project"

@@ -19,7 +19,8 @@ class Session(KedroSession):
 
     def run(self, *args: Any, **kwargs: Any) -> dict[str, Any]:  # noqa: ANN401 (as Kedro's)
         """Run pipelines, see `KedroSession.run`."""
-        self.session_id = self.store["session_id"] = unique_version(self._project_path)
+        # `store` would be a copy.
+        self.session_id = self._store["session_id"] = unique_version(self._project_path)
         return super().run(*args, **kwargs)
 
 

@@ -2,6 +2,9 @@
 
 import os
 import warnings
+from pathlib import Path
+
+from kedro.utils import find_kedro_project
 
 from mnist_kedro.hooks import ProjectHooks
 from mnist_kedro.progress import progress_hooks
@@ -29,6 +32,8 @@ CONFIG_LOADER_ARGS = {
     "config_patterns": {
         "parameters": ["parameters*", "parameters*/**", "**/parameters*", "tracking*"]
     },
+    # `${project:}` is the project's folder, from wherever one starts.
+    "custom_resolvers": {"project": lambda: str(find_kedro_project(Path.cwd()) or Path.cwd())},
     # An environment changes the values it names and keeps all others.
     "merge_strategy": {"parameters": "soft"},
 }

@@ -139,8 +139,9 @@ def _say_trials(console: Console, trials: pd.DataFrame) -> None:
     best = trials.iloc[0].to_dict()
     accuracy = f"{percent(best['validation_accuracy'])} ({_interval(best, 'validation')})"
     pruned = int((trials["state"] == "pruned").sum())
-    of = f"{len(trials)} networks, {pruned} of them pruned: hidden units {best['candidate']}"
-    _say(console, "Best", f"of {of}, validation accuracy {accuracy}, {best['fit_seconds']:.1f} s.")
+    of = f"{len(trials)} networks, {pruned} of them pruned, on the images that chose it"
+    what = f"hidden units {best['candidate']}, {accuracy}, {best['fit_seconds']:.1f} s"
+    _say(console, "Best", f"of {of}: {what}.")
 
 
 def _say_predictions(console: Console, saved: Saved) -> None:

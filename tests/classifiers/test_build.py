@@ -47,7 +47,7 @@ def test_a_random_state_among_the_hyperparameters_wins():
         ),
         ({"estimator": FOREST, "hyperparameters": {"n_estimators": 0}}, "n_estimators.*Got 0"),
         ({"estimator": FOREST, "hyperparameter": {}}, "did you mean 'hyperparameters'"),
-        ({"estimator": "sklearn.ensemble.VotingClassifier"}, "need nothing but hyperparameters"),
+        ({"estimator": "sklearn.ensemble.VotingClassifier"}, "can be made without arguments"),
         (
             {"estimator": FOREST, "hyperparameters": {"class_weight": {0: 1.0}}},
             "plain values, with text as keys",

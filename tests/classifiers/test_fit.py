@@ -1,3 +1,5 @@
+import time
+
 import numpy as np
 import pytest
 
@@ -37,6 +39,18 @@ def test_a_network_behind_a_transformer_is_validated_behind_it_too(digits):
     upright = TorchClassifier(epochs=2, random_state=0).fit(Deskew().transform(train[0]), train[1])
     expected = upright.predict_proba(Deskew().transform(validation[0]))
     np.testing.assert_array_equal(classifier.predict_proba(validation[0]), expected)
+
+
+def test_the_time_of_transformers_counts_and_that_of_watching_does_not(digits, monkeypatch):
+    def slow(self, images):
+        time.sleep(0.3)
+        return images
+
+    monkeypatch.setattr(Deskew, "transform", slow)
+    candidate = Candidate(estimator=TORCH, transformers=[DESKEW], hyperparameters={"epochs": 2})
+    train = digits.train_images[:200], digits.train_labels[:200]
+    _, history = fit_classifier(candidate, 0, train, train, lambda _: time.sleep(1))
+    assert 0.3 < history["seconds"].iloc[0] < history["seconds"].iloc[1] < 1
 
 
 def test_each_epoch_is_told_and_may_be_the_last(digits):

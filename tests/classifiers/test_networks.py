@@ -48,6 +48,12 @@ def test_cnn_wants_images_that_survive_its_pooling(shape):
         build_network("cnn", {}, shape, 10)
 
 
+def test_batch_norm_wants_more_than_one_pixel():
+    options = {"channels": [2, 2, 2, 2], "batch_norm": True}
+    with pytest.raises(ValueError, match="fewer than 4 'channels' with 'batch_norm'"):
+        build_network("cnn", options, IMAGE, 10)
+
+
 def test_unknown_network():
     with pytest.raises(ValueError, match="unknown network 'resnet': known are cnn, mlp"):
         build_network("resnet", {}, IMAGE, 10)

@@ -69,7 +69,7 @@ def test_other_runners_log_the_same(used_project, run_kedro, runner):
 
 
 def test_a_search_goes_on_where_it_was_and_every_trial_is_logged(used_project, run_kedro):
-    tuning = "tuning.trials={},tuning.hyperparameters.epochs=2"
+    tuning = "tuning.trials={},tuning.epochs=2"
     first = run_kedro(used_project, "run", "--pipelines=tuning", "--params", tuning.format(1))
     assert first.returncode == 0, first.stderr
     assert "Best      of 1 networks, 0 of them pruned" in first.stdout

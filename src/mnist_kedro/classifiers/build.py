@@ -60,12 +60,12 @@ def build_classifier(candidate: Candidate, seed: int) -> Classifier:
         ValueError: There is no such transformer or classifier, or a hyperparameter is unknown or
             impossible.
     """
-    from sklearn.base import ClassifierMixin, TransformerMixin
+    from sklearn.base import ClassifierMixin
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import FunctionTransformer
     from sklearn.utils import get_tags
 
-    steps = [_create(path, TransformerMixin, "transformer") for path in candidate.transformers]
+    steps = [_create_transformer(path) for path in candidate.transformers]
     estimator = _create(candidate.estimator, ClassifierMixin, "estimator")
     known = estimator.get_params()
     for name in candidate.hyperparameters:
@@ -89,6 +89,19 @@ def flatten_and_scale(images: NDArray[np.uint8]) -> NDArray[np.float32]:
     return images.reshape(len(images), -1).astype(np.float32) / np.float32(255)
 
 
+def _create_transformer(path: str) -> Any:  # noqa: ANN401 (any transformer)
+    from sklearn.base import TransformerMixin
+    from sklearn.utils import get_tags
+
+    transformer = _create(path, TransformerMixin, "transformer")
+    if not get_tags(transformer).input_tags.three_d_array:
+        raise ValueError(
+            f"expected a transformer of images (n, height, width), such as "
+            f"mnist_kedro.classifiers.Deskew, found '{path}', which takes rows of features"
+        )
+    return transformer
+
+
 def _create(path: str, kind: type, name: str) -> Any:  # noqa: ANN401 (any of scikit-learn's)
     from sklearn.base import BaseEstimator
 
@@ -107,5 +120,5 @@ def _create(path: str, kind: type, name: str) -> Any:  # noqa: ANN401 (any of sc
         return found()
     except TypeError as error:
         raise ValueError(
-            f"expected {name}s that need nothing but hyperparameters, found '{path}': {error}"
+            f"expected {name}s that can be made without arguments, found '{path}': {error}"
         ) from error

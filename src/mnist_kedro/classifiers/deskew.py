@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 # Standard deviation of the ink, as a part of the image's height and width: MNIST's averages.
 TALL, WIDE = 0.195, 0.122
-THIN = 0.25  # variance in square pixels; what has less is a line or a dot, and keeps its size
+THIN = 0.25  # variance in square pixels; what has less is a line or a dot, and stays as thin
 
 
 class Deskew(TransformerMixin, BaseEstimator):

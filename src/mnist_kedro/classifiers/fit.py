@@ -11,6 +11,9 @@ from mnist_kedro.lazy import pd
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    import numpy as np
+    from numpy.typing import NDArray
+
     from mnist_kedro.classifiers.classifier import Classifier, Labelled
 
 HISTORY_COLUMNS = ["epoch", "seconds", "loss", "train_accuracy", "validation_accuracy"]
@@ -34,25 +37,32 @@ def fit_classifier(
 
     Returns:
         The classifier, and a table with a row per epoch (one row for a classifier without): `epoch`
-        from 1, `seconds` of training so far, `loss`, `train_accuracy`, `validation_accuracy`.
+        from 1, `seconds` of fitting so far, transformers included, `loss`, `train_accuracy`,
+        `validation_accuracy`.
     """
-    from sklearn.pipeline import Pipeline
     from sklearn.utils.validation import has_fit_parameter
 
     classifier: Any = build_classifier(candidate, seed)
-    steps = classifier.steps if isinstance(classifier, Pipeline) else [("", classifier)]
-    name, last = steps[-1]
+    start = time.perf_counter()
+    last, images, change = classifier, train[0], _unchanged
+    if len(getattr(classifier, "steps", ())) > 1:  # a Pipeline, fitted here step by step
+        last, change = classifier.steps[-1][1], classifier[:-1].transform
+        images = classifier[:-1].fit_transform(*train)
+    before = time.perf_counter() - start
     options: dict[str, Any] = {}
     if validation is not None and has_fit_parameter(last, "validation_data"):
-        images, labels = validation
-        for _, step in steps[:-1]:
-            images = step.transform(images)
-        options["validation_data"] = images, labels
+        options["validation_data"] = change(validation[0]), validation[1]
     if after_epoch and has_fit_parameter(last, "after_epoch"):
         options["after_epoch"] = after_epoch
-    options = {f"{name}__{key}".removeprefix("__"): value for key, value in options.items()}
     start = time.perf_counter()
-    classifier.fit(*train, **options)
+    last.fit(images, train[1], **options)
     seconds = time.perf_counter() - start
-    history = getattr(last, "history_", [{"epoch": 1, "seconds": seconds}])
-    return classifier, pd.DataFrame(history, columns=HISTORY_COLUMNS)
+    history = pd.DataFrame(
+        getattr(last, "history_", [{"epoch": 1, "seconds": seconds}]), columns=HISTORY_COLUMNS
+    )
+    history["seconds"] += before
+    return classifier, history
+
+
+def _unchanged(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    return images

@@ -42,7 +42,7 @@ def mlp(input_shape: tuple[int, ...], n_classes: int, options: MlpOptions) -> nn
 
 
 def cnn(input_shape: tuple[int, ...], n_classes: int, options: CnnOptions) -> nn.Sequential:
-    """Build a LeNet: per channel entry a 5x5 convolution and 2x2 pooling, then an `mlp`.
+    """Build a LeNet: per channel entry a convolution and 2x2 pooling, then an `mlp`.
 
     LeCun et al., 1998, "Gradient-based learning applied to document recognition", with ReLU and
     maximum pooling in place of its sigmoids and averages. The shapes are those of the defaults.
@@ -66,6 +66,11 @@ def cnn(input_shape: tuple[int, ...], n_classes: int, options: CnnOptions) -> nn
         layers += [nn.BatchNorm2d(outputs)] if options.batch_norm else []
         layers += [nn.ReLU()]
         inputs, height, width = outputs, height // 2, width // 2
+    if options.batch_norm and height == width == 1:
+        raise ValueError(
+            f"expected fewer than {len(options.channels)} 'channels' with 'batch_norm': a pixel "
+            f"a channel is left, of which a batch of one image has no variance"
+        )
     head = MlpOptions(hidden_units=options.hidden_units, dropout=options.dropout)
     return nn.Sequential(*layers, *mlp((inputs, height, width), n_classes, head))  # -> (n, 10)
 

@@ -55,7 +55,7 @@ class TorchClassifier(ClassifierMixin, BaseEstimator):
         augmentation: Random changes of training images, see `augmentation.Augmentation`.
         precision: Of the training's arithmetic, see `training.Recipe`.
         device: `auto` (CUDA where there is one, else the CPU) or a name that PyTorch knows.
-        random_state: Seed of the weights, the order of the items and dropout.
+        random_state: Seed of the weights, the order of the items, dropout and augmentation.
 
     Attributes:
         classes_: `(n_classes,)`, the labels, sorted.
@@ -219,7 +219,9 @@ class TorchClassifier(ClassifierMixin, BaseEstimator):
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        weights = (state := dict(state)).pop("weights_", None)
+        # A pickle of an earlier version knows fewer hyperparameters.
+        state = type(self)().get_params() | state
+        weights = state.pop("weights_", None)
         super().__setstate__(state)
         if weights is not None:
             # What was trained on a GPU runs on the CPU where there is none.

@@ -19,6 +19,7 @@ from mnist_kedro.classifiers.augmentation import Augmentation, augment
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+AMPERE = (8, 0)  # the first CUDA devices that compute in `bfloat16`
 INK = 255  # the highest value of `uint8`
 # Converting a few batches in one go saves an eighth of a small network's time (and costs 12 MB).
 BATCHES_CONVERTED = 32
@@ -146,7 +147,7 @@ def uses_bfloat16(precision: str, device: torch.device) -> bool:
     if precision != "auto":
         return precision == "bfloat16"
     if device.type == "cuda":
-        return bool(torch.cuda.is_bf16_supported())
+        return torch.cuda.get_device_capability(device) >= AMPERE
     able = torch.cpu.get_capabilities()
     return any(able.get(name) for name in ("amx_bf16", "avx512_bf16"))
 

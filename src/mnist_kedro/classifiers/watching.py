@@ -26,14 +26,15 @@ def watch_epochs(
         epochs: As `train_epochs` yields them: mean loss and accuracy.
         total: How many there will be.
         title: Of the bar.
-        validate: Returns the validation accuracy as it is now; its time is not counted.
+        validate: Returns the validation accuracy as it is now.
 
     Yields:
-        `epoch` from 1, `seconds` of training so far, `loss`, `train_accuracy` and, with `validate`,
+        `epoch` from 1, `seconds` of training so far (without those of `validate` and of whoever
+        takes the rows), `loss`, `train_accuracy` and, with `validate`,
         `validation_accuracy`.
     """
     start = time.perf_counter()
-    watched = 0.0  # seconds that went into looking at the validation data
+    watched = 0.0  # seconds that went into looking at the epochs, not into training
     # `None` shows the bar only where standard error is a terminal; several processes would draw
     # theirs over each other.
     hidden = True if multiprocessing.parent_process() else None
@@ -44,6 +45,6 @@ def watch_epochs(
         row |= {"loss": loss, "train_accuracy": accuracy}
         if validate:
             row["validation_accuracy"] = validate()
-            watched += time.perf_counter() - trained
         bar.set_postfix(loss=f"{loss:.3f}", train_accuracy=f"{accuracy:.2%}")
         yield row
+        watched += time.perf_counter() - trained

@@ -34,7 +34,9 @@ class Fitted:
         """Return all of them, those that no file names included."""
         steps = getattr(self.model, "steps", None)  # a Pipeline: its last step is the classifier
         classifier: Any = steps[-1][1] if steps else self.model
-        named = {name: self.settings[name] for name in ("estimator", "transformers", "seed")}
+        named = {"transformers": []} | {  # older settings have none
+            name: value for name, value in self.settings.items() if name != "hyperparameters"
+        }
         return flatten(named | classifier.get_params(deep=False))
 
     def curves(self) -> Iterator[tuple[str, int, float]]:

@@ -35,8 +35,11 @@ RUN_REPORTS = (
     *("test_leaderboard", "tuning_trials", "tuning_chart"),
 )
 # What `mnist_kedro.classifiers` needs where a model is served.
-MODEL_PACKAGES = ("lazy-loader", "numpy", "pandas", "pydantic", "scikit-learn", "torch", "tqdm")
+MODEL_PACKAGES = (
+    *("lazy-loader", "numpy", "pandas", "pydantic", "scikit-learn", "scipy", "torch", "tqdm"),
+)
 COPIED = {".csv", ".json", ".md", ".png"}  # files that people read; models go another way
+PRIVATE = ("tracking.", "tuning.storage")  # parameters
 DIGEST_LENGTH = 36  # the longest that MLflow takes
 EXAMPLES = 2  # images of the input example
 
@@ -77,9 +80,10 @@ class TrackedRun:
         self._run_id = run.info.run_id
 
     def log_parameters(self, parameters: Mapping[str, Any]) -> None:
-        """Log the parameters of all stages; not those of tracking, which may hold a password."""
-        stages = {name: value for name, value in parameters.items() if name != "tracking"}
-        mlflow.log_params(flatten(stages), run_id=self._run_id)
+        """Log the parameters of all stages; not those that may hold a password."""
+        named = flatten(parameters).items()
+        public = {name: value for name, value in named if not name.startswith(PRIVATE)}
+        mlflow.log_params(public, run_id=self._run_id)
 
     def log_node(self, name: str) -> None:
         """Log what the node of this name has saved: a model with its scores, or their reports."""

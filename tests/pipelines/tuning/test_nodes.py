@@ -1,16 +1,22 @@
 from itertools import pairwise
 
 import numpy as np
+import optuna
 import pandas as pd
 import pytest
 
 from mnist_kedro.idx import idx_sha256
 from mnist_kedro.metrics import wilson_interval
-from mnist_kedro.pipelines.tuning.nodes import TuningParameters, chart_trials, search_networks
+from mnist_kedro.pipelines.tuning.nodes import (
+    UNPRUNED_EPOCHS,
+    TuningParameters,
+    chart_trials,
+    search_networks,
+)
 from mnist_kedro.sources import embedded_digits
 
 COLUMNS = {
-    *("trial", "state", "candidate", "learning_rate", "parameters", "fit_seconds", "champion"),
+    *("trial", "state", "candidate", "learning_rate", "parameters", "fit_seconds"),
     *("validation_accuracy", "validation_accuracy_low", "validation_accuracy_high", "data"),
 }
 
@@ -36,7 +42,8 @@ def parameters(tmp_path):
         "hidden_layers": (1, 2),
         "hidden_units": (4, 32),
         "learning_rate": (0.001, 0.03),
-        "hyperparameters": {"epochs": 2},
+        "epochs": 2,
+        "hyperparameters": {},
     }
     return lambda **changes: TuningParameters.model_validate(values | changes)
 
@@ -47,7 +54,6 @@ def test_every_trial_is_a_row_the_most_accurate_first(data, parameters):
     assert set(table) == COLUMNS
     assert sorted(table["trial"]) == [0, 1, 2]
     assert table["validation_accuracy"].is_monotonic_decreasing
-    assert table["champion"].tolist() == [True, False, False]
     assert table["learning_rate"].between(0.001, 0.03).all()
     validated = (splits["split"] == "validation").sum()
     best = table.iloc[0]
@@ -65,8 +71,8 @@ def test_a_search_goes_on_where_it_was_and_ends_at_the_number_asked_for(data, pa
     assert len(more) == 3
     again = search_networks(*data, parameters(trials=2))  # which are there
     pd.testing.assert_frame_equal(again, more)
-    kept = more[more["trial"] == 0].drop(columns="champion").reset_index(drop=True)
-    pd.testing.assert_frame_equal(kept, first.drop(columns="champion"))
+    kept = more[more["trial"] == 0].reset_index(drop=True)
+    pd.testing.assert_frame_equal(kept, first)
     assert more["learning_rate"].is_unique  # the seed does not repeat itself
 
 
@@ -89,16 +95,45 @@ def test_the_same_seed_tries_the_same_networks(data, parameters, tmp_path):
     pd.testing.assert_frame_equal(one, other)
 
 
-def test_a_trial_worse_than_the_median_is_pruned_and_not_drawn(data, parameters, monkeypatch):
-    monkeypatch.setattr("mnist_kedro.pipelines.tuning.nodes.UNPRUNED_TRIALS", 1)
-    monkeypatch.setattr("mnist_kedro.pipelines.tuning.nodes.UNPRUNED_EPOCHS", 0)
-    table = search_networks(*data, parameters(trials=8))
-    pruned = table[table["state"] == "pruned"]
-    assert 0 < len(pruned) < 8
+def test_trials_worse_than_the_median_are_pruned_early_and_not_drawn(data, parameters, monkeypatch):
+    monkeypatch.setattr("mnist_kedro.pipelines.tuning.nodes.UNPRUNED_TRIALS", 2)
+    changed = parameters(trials=8, epochs=6)
+    table = search_networks(*data, changed)
     assert table["state"].is_monotonic_increasing  # complete ones first
+    pruned = table["state"] == "pruned"
+    assert 0 < pruned.sum() <= 6
+    (study,) = optuna.get_all_study_summaries(changed.storage)
+    trials = optuna.load_study(study_name=study.study_name, storage=changed.storage).trials
+    epochs = [len(trials[n].intermediate_values) for n in table[pruned]["trial"]]
+    assert all(UNPRUNED_EPOCHS < n < 6 for n in epochs)
     drawn = {trace.name for trace in chart_trials(table).data}
-    complete = table[table["state"] == "complete"]
-    assert drawn == {"Pareto front", *complete["candidate"]}
+    assert drawn == {"Pareto front", *table[~pruned]["candidate"]}
+
+
+def test_a_trial_that_diverges_ends_and_the_search_goes_on(data, parameters):
+    table = search_networks(*data, parameters(learning_rate=(1e30, 1e30)))
+    assert table["state"].tolist() == ["pruned"] * 2
+    assert table["validation_accuracy"].tolist() == [0.0] * 2
+
+
+@pytest.mark.parametrize(
+    ("wrong", "sentence"),
+    [
+        ({"hidden_layers": (3, 1)}, r"expected 'hidden_layers' from low to high, found \[3, 1\]"),
+        ({"learning_rate": (0.1, 0.01)}, "expected 'learning_rate' from low to high"),
+        ({"hidden_units": ()}, "hidden_units"),
+        ({"hyperparameters": {"epohcs": 1}}, "did you mean 'epochs'"),
+    ],
+)
+def test_what_cannot_be_tried_is_refused_before_anything_runs(parameters, wrong, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        parameters(**wrong)
+
+
+def test_options_that_do_not_vary_are_kept(parameters):
+    options = {"network_options": {"dropout": 0.3}}
+    candidate = parameters(hyperparameters=options).candidate([8], 0.01)
+    assert candidate.hyperparameters["network_options"] == {"dropout": 0.3, "hidden_units": [8]}
 
 
 def test_images_that_the_profile_does_not_describe_are_refused(data, parameters):

@@ -2,33 +2,43 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
-from mnist_kedro.classifiers.classifier import Classifier
 from mnist_kedro.lazy import pd
-from mnist_kedro.metrics import wilson_interval
+from mnist_kedro.metrics import predict_labels, score_predictions
+from mnist_kedro.sources import verify_data
+
+COLUMNS = ["candidate", "test_accuracy", "test_accuracy_low", "test_accuracy_high", "data"]
 
 
 def test_candidates(
-    test_images: NDArray[np.uint8], test_labels: NDArray[np.uint8], **models: Classifier
+    test_images: NDArray[np.uint8],
+    test_labels: NDArray[np.uint8],
+    **results: Any,  # noqa: ANN401
 ) -> pd.DataFrame:
     """Score the candidates' models, which were fitted on the images of the split `train`.
 
     Args:
         test_images: `uint8 (n, 28, 28)`.
         test_labels: `uint8 (n,)`.
-        models: `<candidate>.model` of each candidate.
+        results: `<candidate>.model` and `<candidate>.metrics` of each candidate.
 
     Returns:
-        A row per candidate, the most accurate first: `candidate`, `test_accuracy`, and the ends of
-        its 95 % interval in `test_accuracy_low` and `test_accuracy_high`.
+        A row per candidate, the most accurate first: `candidate`, `test_accuracy`, the ends of its
+        95 % interval in `test_accuracy_low` and `test_accuracy_high`, and `data`.
+
+    Raises:
+        ValueError: A candidate was trained on images that were not ingested with these.
     """
     rows = []
-    for name, model in models.items():
-        correct = model.predict(test_images) == test_labels
-        low, high = wilson_interval(int(correct.sum()), len(test_labels))
-        rows.append((name.rpartition(".")[0], correct.mean(), low, high))
-    columns = ["candidate", "test_accuracy", "test_accuracy_low", "test_accuracy_high"]
-    table = pd.DataFrame(rows, columns=columns)
+    for name in (key.removesuffix(".model") for key in results if key.endswith(".model")):
+        metrics = results[f"{name}.metrics"]
+        verify_data(metrics["sha256"], test_images=test_images, test_labels=test_labels)
+        predicted = predict_labels(results[f"{name}.model"], test_images)
+        scores = score_predictions(test_labels, *predicted, "test")
+        rows.append({"candidate": name, "data": metrics["data"]} | scores)
+    table = pd.DataFrame(rows, columns=COLUMNS)
     return table.sort_values("test_accuracy", ascending=False, kind="stable", ignore_index=True)

@@ -9,12 +9,12 @@ from mnist_kedro.pipelines.test_all.nodes import test_candidates
 
 def create_pipeline(candidates: Iterable[str]) -> Pipeline:
     """Return the pipeline from these candidates' models to their test accuracies."""
-    names = ["test_images", "test_labels", *(f"{candidate}.model" for candidate in candidates)]
+    results = [f"{name}.{result}" for name in candidates for result in ("model", "metrics")]
     return pipeline(
         [
             node(
                 test_candidates,
-                inputs={name: name for name in names},
+                inputs={name: name for name in ["test_images", "test_labels", *results]},
                 outputs="test_leaderboard",
                 name="test_candidates",
             )

@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, PositiveFloat, PositiveInt
+from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
 from mnist_kedro.charts import chart_accuracy_against_cost
 from mnist_kedro.classifiers.build import Candidate
@@ -40,9 +40,29 @@ class TuningParameters(Parameters):
     storage: str
     seed: int = Field(ge=0)
     hidden_layers: tuple[PositiveInt, PositiveInt]
-    hidden_units: tuple[PositiveInt, ...]
+    hidden_units: tuple[PositiveInt, ...] = Field(min_length=1)
     learning_rate: tuple[PositiveFloat, PositiveFloat]
+    epochs: PositiveInt
     hyperparameters: dict[str, Any]
+
+    @model_validator(mode="after")
+    def _can_be_tried(self) -> Self:
+        for name in ("hidden_layers", "learning_rate"):
+            low, high = getattr(self, name)
+            if low > high:
+                raise ValueError(f"expected '{name}' from low to high, found [{low}, {high}]")
+        self.candidate([self.hidden_units[0]], self.learning_rate[0])
+        return self
+
+    def candidate(self, hidden_units: list[int], learning_rate: float) -> Candidate:
+        """Return a network of this many units a layer."""
+        options = self.hyperparameters.get("network_options") or {}
+        varied = {
+            "network_options": options | {"hidden_units": hidden_units},
+            "learning_rate": learning_rate,
+            "epochs": self.epochs,
+        }
+        return Candidate(estimator=ESTIMATOR, hyperparameters=self.hyperparameters | varied)
 
 
 def search_networks(
@@ -67,9 +87,9 @@ def search_networks(
         parameters: What to try.
 
     Returns:
-        A row per trial, the most accurate first: `trial` (from 0), `state` (`complete` or
-        `pruned`), `candidate` (its hidden units), `learning_rate`, `validation_accuracy` with
-        `_low` and `_high`, `fit_seconds`, `parameters`, `champion` (the most accurate), `data`.
+        A row per trial, complete ones first, the most accurate first: `trial` (from 0), `state`
+        (`complete` or `pruned`), `candidate` (its hidden units), `learning_rate`,
+        `validation_accuracy` with `_low` and `_high`, `fit_seconds`, `parameters`, `data`.
 
     Raises:
         ValueError: Images, splits and profile do not belong together.
@@ -85,19 +105,17 @@ def search_networks(
     study.optimize(
         lambda trial: _try(trial, parameters, train, validation),
         n_trials=max(parameters.trials - finished, 0),
-        callbacks=[lambda study, _: _log_trial(_rows(study)[-1], parameters.trials)],
+        callbacks=[lambda study, _: _log_trial(_rows(study), parameters.trials)],
     )
-    table = pd.DataFrame(_rows(study)).assign(champion=False, data=dataset_profile["name"])
+    table = pd.DataFrame(_rows(study)).assign(data=dataset_profile["name"])
     order = ["state", "validation_accuracy", "trial"]
-    table = table.sort_values(order, ascending=[True, False, True], ignore_index=True)
-    table.loc[0, "champion"] = True
-    return table
+    return table.sort_values(order, ascending=[True, False, True], ignore_index=True)
 
 
 def chart_trials(tuning_trials: pd.DataFrame) -> Chart:
     """Draw what accuracy costs in time, of the trials that were not pruned."""
     complete = tuning_trials[tuning_trials["state"] == "complete"]
-    return chart_accuracy_against_cost(complete, "fit_seconds")
+    return chart_accuracy_against_cost(complete.assign(champion=False), "fit_seconds")
 
 
 def _open_study(parameters: TuningParameters, data: dict[str, Any]) -> Study:
@@ -130,30 +148,35 @@ def _try(
         for layer in range(1, layers + 1)
     ]
     rate = trial.suggest_float("learning_rate", *parameters.learning_rate, log=True)
+    candidate = parameters.candidate(units, rate)
     trial.set_user_attr("candidate", "-".join(map(str, units)))
+    seen: dict[str, float] = {"validation_accuracy": 0.0, "seconds": 0.0}
 
     def after_epoch(row: dict[str, float]) -> None:
-        trial.report(row["validation_accuracy"], int(row["epoch"]))
-        if trial.should_prune():
-            _remember(trial, row, len(validation[1]))
+        seen.update(row)
+        step = int(row["epoch"]) - 1  # the pruner counts from 0
+        trial.report(row["validation_accuracy"], step)
+        if row["epoch"] < parameters.epochs and trial.should_prune():
             raise TrialPruned
 
-    varied = {"network_options": {"hidden_units": units}, "learning_rate": rate}
-    candidate = Candidate(estimator=ESTIMATOR, hyperparameters=parameters.hyperparameters | varied)
-    model, history = fit_classifier(candidate, parameters.seed, train, validation, after_epoch)
-    trial.set_user_attr("parameters", count_parameters(model))
-    return _remember(trial, history.iloc[-1].to_dict(), len(validation[1]))
+    try:
+        model, _ = fit_classifier(candidate, parameters.seed, train, validation, after_epoch)
+        trial.set_user_attr("parameters", count_parameters(model))
+    except FloatingPointError as error:  # the learning rate was too high for it
+        raise TrialPruned from error
+    finally:
+        _remember(trial, seen, len(validation[1]))
+    return seen["validation_accuracy"]
 
 
-def _remember(trial: Trial, row: Mapping[Any, Any], images: int) -> float:
-    """Keep the scores of the last epoch with the trial; return its validation accuracy."""
-    accuracy = float(row["validation_accuracy"])
+def _remember(trial: Trial, row: Mapping[str, float], images: int) -> None:
+    """Keep the scores of the last epoch with the trial."""
+    accuracy = row["validation_accuracy"]
     low, high = wilson_interval(round(accuracy * images), images)
     trial.set_user_attr("validation_accuracy", accuracy)
     trial.set_user_attr("validation_accuracy_low", low)
     trial.set_user_attr("validation_accuracy_high", high)
-    trial.set_user_attr("fit_seconds", float(row["seconds"]))
-    return accuracy
+    trial.set_user_attr("fit_seconds", row["seconds"])
 
 
 def _rows(study: Study) -> list[dict[str, Any]]:
@@ -169,6 +192,7 @@ def _rows(study: Study) -> list[dict[str, Any]]:
     ]
 
 
-def _log_trial(row: dict[str, Any], trials: int) -> None:
+def _log_trial(rows: list[dict[str, Any]], trials: int) -> None:
+    row = rows[-1]
     what = f"{row['candidate']}, {percent(row['validation_accuracy'])}, {row['state']}"
-    logger.info("Trial %d of %d: %s", row["trial"] + 1, trials, what)
+    logger.info("Trial %d of %d: %s", len(rows), trials, what)
