@@ -57,11 +57,7 @@ def print_summary(made: Collection[str], saved: Saved) -> None:
         _say_test(console, saved.load("final_metrics"))
     elif "predictions" in made:
         _say_predictions(console, saved)
-    if "tuning_trials" in made:
-        _say_trials(console, saved.load("tuning_trials"))
-        _say_path(console, "Chart", saved, "tuning_chart")
-    if "test_leaderboard" in made:
-        _say_tests(console, saved.load("test_leaderboard"))
+    _say_extras(console, made, saved)
     if "model_card" in made:
         _say_path(console, "Report", saved, "model_card")
     width = max(map(len, next_steps), default=0)
@@ -126,6 +122,15 @@ def _say_test(console: Console, metrics: Mapping[str, Any]) -> None:
     accuracy = f"{percent(metrics['test_accuracy'])} ({_interval(metrics, 'test')})"
     who = f"{metrics['candidate']}, fitted on all training images of {metrics['data']}"
     _say(console, "Test", f"{accuracy} on {metrics['n_test']:,} test images: {who}.")
+
+
+def _say_extras(console: Console, made: Collection[str], saved: Saved) -> None:
+    if "tuning_trials" in made:
+        _say_trials(console, saved.load("tuning_trials"))
+    if "tuning_chart" in made:
+        _say_path(console, "Chart", saved, "tuning_chart")
+    if "test_leaderboard" in made:
+        _say_tests(console, saved.load("test_leaderboard"))
 
 
 def _say_tests(console: Console, table: pd.DataFrame) -> None:

@@ -97,10 +97,8 @@ def _train_epoch(
     correct = torch.zeros((), device=items.device)
     order = torch.randperm(len(items)).to(items.device)
     for chosen in order.split(recipe.batch_size * BATCHES_CONVERTED):
-        inputs, expected = to_float(items.index_select(0, chosen)), targets[chosen]
-        if recipe.augmentation:
-            inputs = augment(inputs, recipe.augmentation)
-        batches = inputs.split(recipe.batch_size)
+        expected = targets[chosen]
+        batches = _prepare(items.index_select(0, chosen), recipe).split(recipe.batch_size)
         answers = []
         for batch, labels in zip(batches, expected.split(recipe.batch_size), strict=True):
             with torch.autocast(items.device.type, torch.bfloat16, enabled=halved):
@@ -116,6 +114,11 @@ def _train_epoch(
         loss_sum += cross_entropy(logits, expected, reduction="sum")
         correct += (logits.argmax(dim=1) == expected).sum()
     return loss_sum.item() / len(items), correct.item() / len(items)
+
+
+def _prepare(items: torch.Tensor, recipe: Recipe) -> torch.Tensor:
+    inputs = to_float(items)
+    return augment(inputs, recipe.augmentation) if recipe.augmentation else inputs
 
 
 def find_device(name: str) -> torch.device:

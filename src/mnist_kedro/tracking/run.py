@@ -14,14 +14,14 @@ from mlflow import MlflowClient
 from mlflow.data.code_dataset_source import CodeDatasetSource
 from mlflow.data.numpy_dataset import from_numpy
 from mlflow.entities import DatasetInput, InputTag, Metric
-from mlflow.exceptions import MlflowException
 from mlflow.models import infer_signature
 
 import mnist_kedro
 from mnist_kedro.charts import candidate_colours
 from mnist_kedro.saved import Saved
+from mnist_kedro.tracking.children import child_run, log_trials
+from mnist_kedro.tracking.registry import register_model
 from mnist_kedro.tracking.results import Fitted, flatten, numbers, run_tags
-from mnist_kedro.tracking.trials import log_trials
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -122,19 +122,10 @@ class TrackedRun:
 
     def _log_child(self, namespace: str, fitted: Fitted) -> None:
         colour = self._colours.get(fitted.name)
-        with mlflow.start_run(
-            run_name=fitted.name,
-            nested=True,
-            parent_run_id=self._run_id,
-            tags=self._tags | ({"mlflow.runColor": colour} if colour else {}),
-            description=fitted.description,
-        ) as run:
-            self._children[namespace] = run.info.run_id
-            try:
-                self._log_fitted(run.info.run_id, fitted)
-            except KeyboardInterrupt:
-                mlflow.end_run("KILLED")  # else the context calls it failed
-                raise
+        tags = self._tags | ({"mlflow.runColor": colour} if colour else {})
+        with child_run(self._run_id, fitted.name, tags, fitted.description) as run_id:
+            self._children[namespace] = run_id
+            self._log_fitted(run_id, fitted)
 
     def _log_fitted(self, run_id: str, fitted: Fitted) -> None:
         mlflow.log_params(fitted.hyperparameters())
@@ -146,7 +137,7 @@ class TrackedRun:
         self._log_data(run_id, fitted.metrics, *fitted.splits)
         model_id = self._log_model(fitted)
         if "test" in fitted.splits:
-            self._register(model_id, run_id, fitted)
+            register_model(self._registered_model, model_id, run_id, fitted)
 
     def _log_curves(self, run_id: str, fitted: Fitted) -> None:
         now = round(1000 * time.time())  # milliseconds
@@ -197,20 +188,3 @@ class TrackedRun:
             code_paths=[str(Path(mnist_kedro.__file__).parent)],  # loads where we are not installed
         )
         return str(info.model_id)
-
-    def _register(self, model_id: str, run_id: str, fitted: Fitted) -> None:
-        name = self._registered_model
-        try:
-            self._client.create_registered_model(name)
-        except MlflowException as error:
-            if error.error_code != "RESOURCE_ALREADY_EXISTS":
-                raise
-        registered = self._client.create_model_version(
-            name,
-            f"models:/{model_id}",
-            run_id,
-            {key: str(fitted.metrics[key]) for key in ("data", "test_accuracy")},
-            description=fitted.description,
-            model_id=model_id,
-        )
-        self._client.set_registered_model_alias(name, "champion", registered.version)
