@@ -42,13 +42,17 @@ def start():
         yield start
 
 
-def has_begun(database):
-    """Whether there is a run; MLflow's client would join in making the tables."""
+def trains_the_second(database):
+    """Whether the first candidate is logged; MLflow's client would join in making the tables.
+
+    Before that, a library that is being imported may swallow Ctrl-C.
+    """
     if not database.exists():
         return False
     try:
         with sqlite3.connect(database) as connection:
-            return bool(connection.execute("SELECT * FROM params").fetchall())
+            query = "SELECT * FROM runs WHERE status = 'FINISHED'"
+            return bool(connection.execute(query).fetchall())
     except sqlite3.OperationalError:  # the tables are being made
         return False
 
@@ -113,7 +117,7 @@ def test_after_an_exception_the_run_failed_and_finished_candidates_are_logged(
 )
 def test_after_a_signal_the_run_was_killed(used_project, start, number, runner):
     process = start(used_project, f"--runner={runner}", *TWO, f"{ON},{ENDLESS}")
-    wait_until(lambda: has_begun(used_project / "mlflow.db"))
+    wait_until(lambda: trains_the_second(used_project / "mlflow.db"))
     process.send_signal(number)
     _, errors = process.communicate(timeout=30)
     assert process.returncode != 0
