@@ -1,37 +1,49 @@
-"""The rows of one split: which images and labels it has."""
+"""The images and labels of the splits, checked to belong together."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mnist_kedro.sources import verify_data
+
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import NDArray
 
     from mnist_kedro.classifiers.classifier import Labelled
     from mnist_kedro.lazy import pd
 
 
-def take_split(
-    split: str, images: NDArray[np.uint8], labels: NDArray[np.uint8], splits: pd.DataFrame
-) -> Labelled:
-    """Return the images and labels of one split.
+def take_splits(
+    train_images: NDArray[np.uint8],
+    train_labels: NDArray[np.uint8],
+    splits: pd.DataFrame,
+    dataset_profile: Mapping[str, Any],
+) -> tuple[Labelled, Labelled]:
+    """Return images and labels of the split `train`, then those of `validation`.
 
     Args:
-        split: `train` or `validation`.
-        images: All training images, `uint8 (n, 28, 28)`.
-        labels: `uint8 (n,)`.
+        train_images: All of them, `uint8 (n, 28, 28)`.
+        train_labels: `uint8 (n,)`.
         splits: Rows of `index`, `label`, `split`.
+        dataset_profile: With the checksums of the data.
 
     Raises:
-        ValueError: The splits are of other labels.
+        ValueError: Images, splits and profile do not belong together.
     """
-    rows = splits[splits["split"] == split]
-    index = rows["index"].to_numpy()
-    if index.max() >= len(labels) or not np.array_equal(labels[index], rows["label"]):
+    sha256 = dataset_profile["sha256"]
+    verify_data(sha256, train_images=train_images, train_labels=train_labels)
+    index = splits["index"].to_numpy()
+    if index.max() >= len(train_labels) or not np.array_equal(train_labels[index], splits["label"]):
         raise ValueError(
             "expected 'splits' to be made from these training labels, found other labels in it: "
             "run `kedro run --pipelines=data_split`"
         )
-    return images[index], labels[index]
+    train, validation = (index[splits["split"] == name] for name in ("train", "validation"))
+    return (
+        (train_images[train], train_labels[train]),
+        (train_images[validation], train_labels[validation]),
+    )

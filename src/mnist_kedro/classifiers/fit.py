@@ -11,9 +11,6 @@ from mnist_kedro.lazy import pd
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    import numpy as np
-    from numpy.typing import NDArray
-
     from mnist_kedro.classifiers.classifier import Classifier, Labelled
 
 HISTORY_COLUMNS = ["epoch", "seconds", "loss", "train_accuracy", "validation_accuracy"]
@@ -42,27 +39,30 @@ def fit_classifier(
     """
     from sklearn.utils.validation import has_fit_parameter
 
-    classifier: Any = build_classifier(candidate, seed)
+    classifier = build_classifier(candidate, seed)
+    first, last = _parts(classifier)
     start = time.perf_counter()
-    last, images, change = classifier, train[0], _unchanged
-    if len(getattr(classifier, "steps", ())) > 1:  # a Pipeline, fitted here step by step
-        last, change = classifier.steps[-1][1], classifier[:-1].transform
-        images = classifier[:-1].fit_transform(*train)
+    images = first.fit_transform(*train)
     before = time.perf_counter() - start
     options: dict[str, Any] = {}
     if validation is not None and has_fit_parameter(last, "validation_data"):
-        options["validation_data"] = change(validation[0]), validation[1]
+        options["validation_data"] = first.transform(validation[0]), validation[1]
     if after_epoch and has_fit_parameter(last, "after_epoch"):
         options["after_epoch"] = after_epoch
     start = time.perf_counter()
     last.fit(images, train[1], **options)
     seconds = time.perf_counter() - start
-    history = pd.DataFrame(
-        getattr(last, "history_", [{"epoch": 1, "seconds": seconds}]), columns=HISTORY_COLUMNS
-    )
+    rows = getattr(last, "history_", [{"epoch": 1, "seconds": seconds}])
+    history = pd.DataFrame(rows, columns=HISTORY_COLUMNS)
     history["seconds"] += before
     return classifier, history
 
 
-def _unchanged(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    return images
+def _parts(classifier: Any) -> tuple[Any, Any]:  # noqa: ANN401 (any classifier)
+    """Return what transforms the images, and what classifies them then."""
+    from sklearn.pipeline import Pipeline
+    from sklearn.preprocessing import FunctionTransformer
+
+    if isinstance(classifier, Pipeline):
+        return classifier[:-1], classifier[-1]
+    return FunctionTransformer(), classifier  # which changes nothing

@@ -15,8 +15,7 @@ from mnist_kedro.classifiers.fit import fit_classifier
 from mnist_kedro.lazy import pd
 from mnist_kedro.metrics import score_classifier
 from mnist_kedro.parameters import Parameters
-from mnist_kedro.sources import verify_data
-from mnist_kedro.splits import take_split
+from mnist_kedro.splits import take_splits
 
 
 class ModelTrainingParameters(Parameters):
@@ -52,10 +51,7 @@ def train_candidate(
     Raises:
         ValueError: Images, splits and profile do not belong together.
     """
-    sha256 = dataset_profile["sha256"]
-    verify_data(sha256, train_images=train_images, train_labels=train_labels)
-    train = take_split("train", train_images, train_labels, splits)
-    validation = take_split("validation", train_images, train_labels, splits)
+    train, validation = take_splits(train_images, train_labels, splits, dataset_profile)
     model, history = fit_classifier(candidate, parameters.seed, train, validation)
     scores, predictions = score_classifier(model, *validation, "validation")
     predictions.insert(0, "index", splits.query("split == 'validation'")["index"].to_numpy())

@@ -18,8 +18,7 @@ from mnist_kedro.classifiers.fit import fit_classifier
 from mnist_kedro.lazy import Chart, pd
 from mnist_kedro.metrics import count_parameters, percent, wilson_interval
 from mnist_kedro.parameters import Parameters
-from mnist_kedro.sources import verify_data
-from mnist_kedro.splits import take_split
+from mnist_kedro.splits import take_splits
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -93,11 +92,9 @@ def search_networks(
     Raises:
         ValueError: Images, splits and profile do not belong together.
     """
-    sha256 = dataset_profile["sha256"]
-    verify_data(sha256, train_images=train_images, train_labels=train_labels)
-    train = take_split("train", train_images, train_labels, splits)
-    validation = take_split("validation", train_images, train_labels, splits)
-    study = _open_study(parameters, {"sha256": sha256, "splits": splits.to_csv(index=False)})
+    train, validation = take_splits(train_images, train_labels, splits, dataset_profile)
+    data = [dataset_profile["sha256"], splits.to_csv(index=False)]
+    study = _open_study(parameters, data)
     finished = len(_rows(study))
     if finished:
         logger.info("Going on with the %d trials of an earlier run.", finished)
@@ -117,7 +114,7 @@ def chart_trials(tuning_trials: pd.DataFrame) -> Chart:
     return chart_accuracy_against_cost(complete.assign(champion=False), "fit_seconds")
 
 
-def _open_study(parameters: TuningParameters, data: dict[str, Any]) -> Study:
+def _open_study(parameters: TuningParameters, data: list[Any]) -> Study:
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
