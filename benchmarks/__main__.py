@@ -4,17 +4,29 @@ from __future__ import annotations
 
 import argparse
 import os
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks.measure import SHORT_RUNS
+from benchmarks.measure import LONG_RUNS, SHORT_RUNS
 from benchmarks.report import print_report, write_results
 from mnist_kedro.sources import FILES
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from benchmarks.measure import Row
 
-FEWEST_RUNS = 3  # of a run of minutes, of which a median is worth writing down
+# In the order of the table; each is a module with `measure_group`.
+GROUPS = (
+    "training",
+    "accuracy_cost",
+    "reading",
+    "prediction",
+    "default_run",
+    "large_file",
+    "start_up",
+)
 DATA = Path(__file__).resolve().parents[1] / ".." / "shared" / "mnist"
 RESULTS = Path(__file__).with_name("results.json")
 
@@ -24,27 +36,26 @@ def main() -> None:
     arguments = parse_arguments()
     # For all that is started from here: everybody uses the CPU, and nobody sends statistics.
     os.environ |= {"CUDA_VISIBLE_DEVICES": "", "DO_NOT_TRACK": "true"}
-    runs = 1 if arguments.quick else arguments.runs
-    rows, notes = measure(arguments.data, runs)
-    title = f"Medians of {SHORT_RUNS} runs a side, taken in turn; {runs} for the default run"
-    if arguments.quick:
-        title = f"QUICK LOOK, not for the record. {title}"
+    runs = 1 if arguments.quick else LONG_RUNS
+    rows, notes = measure(arguments.groups or GROUPS, arguments.data, runs)
+    title = f"Medians of {LONG_RUNS} or {SHORT_RUNS} runs a side, taken in turn"
+    if arguments.quick or arguments.groups:
+        title = f"NOT FOR THE RECORD. {title}"
     else:
         write_results(rows, RESULTS)
         notes.append(f"Written to {RESULTS.name}.")
     print_report(rows, title, notes)
 
 
-def measure(folder: Path, runs: int) -> tuple[list[Row], list[str]]:
-    """Return all rows, and notes on what the sides have learned."""
-    from benchmarks.commands import default_run_rows, start_up_row
-    from benchmarks.reading import reading_rows
-    from benchmarks.training import epoch_rows
-
-    training, epoch_note = epoch_rows(folder)
-    reading = reading_rows(folder)
-    default_run, run_note = default_run_rows(folder, runs)
-    return [*training, *reading, *default_run, start_up_row()], [epoch_note, run_note]
+def measure(groups: Iterable[str], folder: Path, runs: int) -> tuple[list[Row], list[str]]:
+    """Return the rows of these groups, and notes on what the sides have learned."""
+    rows: list[Row] = []
+    notes: list[str] = []
+    for group in groups:
+        more_rows, more_notes = import_module(f"benchmarks.{group}").measure_group(folder, runs)
+        rows += more_rows
+        notes += more_notes
+    return rows, notes
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -60,18 +71,16 @@ def parse_arguments() -> argparse.Namespace:
         help="with the four compressed MNIST files (default: ../shared/mnist beside the project)",
     )
     parser.add_argument(
-        "--runs",
-        type=int,
-        default=FEWEST_RUNS,
-        metavar="N",
-        help=f"of the default run, each side (default and least: {FEWEST_RUNS}; minutes each)",
+        "--quick", action="store_true", help="once for what takes long, and write no results.json"
     )
     parser.add_argument(
-        "--quick", action="store_true", help="do the default run once, and write no results.json"
+        "groups",
+        nargs="*",
+        choices=[*GROUPS, []],
+        metavar="GROUP",
+        help=f"measure only these of {', '.join(GROUPS)}, and write no results.json",
     )
     arguments = parser.parse_args()
-    if arguments.runs < FEWEST_RUNS:
-        parser.error(f"expected at least {FEWEST_RUNS} --runs, found {arguments.runs}: try --quick")
     names = [f"{name}.gz" for name in FILES.values()]
     missing = [name for name in names if not (arguments.data / name).is_file()]
     if missing:

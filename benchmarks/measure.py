@@ -6,13 +6,15 @@ import statistics
 import sys
 import time
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
-SHORT_RUNS = 9  # of each side, of what takes seconds at most
-UNITS_PER_SECOND = {"s": 1, "ms": 1000}
+SHORT_RUNS = 9  # of each side, of what takes a second at most
+LONG_RUNS = 5  # of what takes longer
+UNITS_PER_SECOND = {"s": 1, "ms": 1e3, "µs": 1e6}
 
 T = TypeVar("T")
 
@@ -49,24 +51,35 @@ class Row:
 
 def compare(
     name: str,
-    peer: str,
     ours: Callable[[], object],
-    theirs: Callable[[], object],
-    goal: str,
+    peers: Mapping[str, tuple[Callable[[], object], str]],
     unit: str = "s",
-) -> Row:
-    """Time two functions in turn, after one call of each that does not count."""
-    announce(name, peer)
-    ours()
-    theirs()
-    times = in_turn(lambda: timed(ours, unit), lambda: timed(theirs, unit), runs=SHORT_RUNS)
-    return Row.of(name, peer, *times, goal, unit)
+    runs: int = SHORT_RUNS,
+) -> list[Row]:
+    """Time our side and its peers in turn, after one call of each that does not count.
+
+    Args:
+        name: Of what is done.
+        ours: Does it our way.
+        peers: By name, what does it the peer's way, and the goal of that row.
+        unit: Of the times.
+        runs: Of each side.
+    """
+    announce(name, *peers)
+    sides = [ours, *(side for side, _ in peers.values())]
+    for side in sides:
+        side()
+    our_times, *their_times = in_turn([partial(timed, side, unit) for side in sides], runs)
+    return [
+        Row.of(name, peer, our_times, times, goal, unit)
+        for (peer, (_, goal)), times in zip(peers.items(), their_times, strict=True)
+    ]
 
 
-def in_turn(ours: Callable[[], T], theirs: Callable[[], T], runs: int) -> tuple[list[T], list[T]]:
-    """Call A B A B …, so that whatever else the machine does meets both; return all results."""
-    results = [(ours(), theirs()) for _ in range(runs)]
-    return [our for our, _ in results], [their for _, their in results]
+def in_turn(sides: Sequence[Callable[[], T]], runs: int) -> list[list[T]]:
+    """Call A B C A B C …, so that whatever else the machine does meets all; return all results."""
+    results = [[side() for side in sides] for _ in range(runs)]
+    return [list(of_side) for of_side in zip(*results, strict=True)]
 
 
 def timed(function: Callable[[], object], unit: str) -> float:
@@ -76,9 +89,9 @@ def timed(function: Callable[[], object], unit: str) -> float:
     return UNITS_PER_SECOND[unit] * (time.perf_counter() - start)
 
 
-def announce(name: str, peer: str) -> None:
+def announce(name: str, *peers: str) -> None:
     """Say on standard error what is being measured."""
-    print(f"Measuring {name} against {peer} ...", file=sys.stderr, flush=True)
+    print(f"Measuring {name} against {', '.join(peers)} ...", file=sys.stderr, flush=True)
 
 
 def check_accuracy(what: str, ours: float, theirs: float, tolerance: float) -> None:

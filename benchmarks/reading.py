@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gzip
+import subprocess
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -25,29 +27,36 @@ LAYOUT: dict[str, tuple[tuple[int, ...], int]] = {
 }
 
 
-def reading_rows(folder: Path) -> list[Row]:
+def measure_group(folder: Path, _runs: int) -> tuple[list[Row], list[str]]:
     """Return the rows."""
+    plain_gzip = {"gzip and np.frombuffer": (lambda: load_gzip_plainly(folder), "<= 1.1")}
     with TemporaryDirectory() as unpacked:
         raw = Path(unpacked)
         unpack(folder, raw)
-        return [
-            compare(
-                "load and verify the four .gz files",
-                "gzip and np.frombuffer",
-                lambda: load_folder(folder),
-                lambda: load_gzip_plainly(folder),
-                "<= 1.1",
-                "ms",
+        from_file = {"np.fromfile": (lambda: load_raw_plainly(raw), "ours <= 5 ms")}
+        rows = [
+            *compare(
+                "load and verify the four .gz files", lambda: load_folder(folder), plain_gzip, "ms"
             ),
-            compare(
-                "open the four raw files (memory map)",
-                "np.fromfile",
-                lambda: load_raw(raw),
-                lambda: load_raw_plainly(raw),
-                "<= 1.0",
-                "ms",
+            *compare(
+                "open the four raw files (memory map)", lambda: load_raw(raw), from_file, "ms"
             ),
+            bytes_per_second_row(raw),
         ]
+    return rows, []
+
+
+def bytes_per_second_row(raw: Path) -> Row:
+    """Return the row of reading every byte of the raw files into memory."""
+    paths = [raw / name for name in LAYOUT]
+    command = ["cat", *map(str, paths)]
+    (row,) = compare(
+        "read every byte of the raw files",
+        lambda: [array.copy() for array in load_raw(raw)],
+        {"cat": (lambda: subprocess.run(command, stdout=subprocess.PIPE, check=True), "")},
+    )
+    megabytes = sum(path.stat().st_size for path in paths) / 1e6
+    return replace(row, ours=megabytes / row.ours, theirs=megabytes / row.theirs, unit="MB/s")
 
 
 def unpack(folder: Path, raw: Path) -> None:

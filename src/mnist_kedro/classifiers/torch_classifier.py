@@ -16,6 +16,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from mnist_kedro.classifiers.augmentation import Augmentation
+from mnist_kedro.classifiers.items import Items
 from mnist_kedro.classifiers.networks import build_network, check_options
 from mnist_kedro.classifiers.training import (
     Recipe,
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from mnist_kedro.classifiers.watching import AfterEpoch
 
 IMAGES = 3  # dimensions of an array of images
-PREDICTION_BATCH = 1024  # items at once: bounds memory, costs no time
+PREDICTION_BATCH = 256  # items at once: fits into the cache, and bounds memory
 
 
 class TorchClassifier(ClassifierMixin, BaseEstimator):
@@ -133,19 +134,15 @@ class TorchClassifier(ClassifierMixin, BaseEstimator):
                 f"expected images (n, height, width) for 'augmentation', found {items.shape}"
             )
         check_classification_targets(labels)
-        self.classes_, targets = np.unique(labels, return_inverse=True)
+        self.classes_ = np.unique(labels)
+        targets = torch.from_numpy(np.searchsorted(self.classes_, labels))
         self.input_shape_, self.input_dtype_ = items.shape[1:], items.dtype
         seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
         device = find_device(self.device)
         with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
             torch.manual_seed(seed)
             self._build_network(device)
-            self._train(
-                torch.from_numpy(items).to(device),
-                torch.from_numpy(targets.astype(np.int64)).to(device),
-                validation_data,
-                after_epoch,
-            )
+            self._train(Items(items, device), targets.to(device), validation_data, after_epoch)
         return self
 
     def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:  # noqa: N803
@@ -158,10 +155,10 @@ class TorchClassifier(ClassifierMixin, BaseEstimator):
                 f"{('n', *self.input_shape_)}, found {items.dtype} of shape {items.shape}"
             )
         self.network_.eval()
-        device = next(self.network_.parameters()).device
+        source = Items(items, next(self.network_.parameters()).device)
         with torch.inference_mode():
-            batches = torch.from_numpy(items).split(PREDICTION_BATCH)
-            logits = torch.cat([self.network_(to_float(batch.to(device))) for batch in batches])
+            batches = map(source.take, torch.arange(len(source)).split(PREDICTION_BATCH))
+            logits = torch.cat([self.network_(to_float(batch)) for batch in batches])
             probabilities: NDArray[np.float64] = logits.double().softmax(dim=1).cpu().numpy()
         return probabilities
 
@@ -173,7 +170,7 @@ class TorchClassifier(ClassifierMixin, BaseEstimator):
 
     def _train(
         self,
-        items: torch.Tensor,
+        items: Items,
         targets: torch.Tensor,
         validation_data: tuple[ArrayLike, ArrayLike] | None,
         after_epoch: AfterEpoch | None,
@@ -234,5 +231,4 @@ class TorchClassifier(ClassifierMixin, BaseEstimator):
 def _how_to_read(items: ArrayLike) -> dict[str, Any]:
     """Return how `validate_data` is to read the items: keep `uint8`, make all else `float32`."""
     dtype = np.uint8 if getattr(items, "dtype", None) == np.uint8 else np.float32
-    # PyTorch wants memory that it could write to; a memory map is copied for that.
-    return {"dtype": dtype, "allow_nd": True, "order": "C", "force_writeable": True}
+    return {"dtype": dtype, "allow_nd": True, "order": "C"}

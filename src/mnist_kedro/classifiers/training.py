@@ -19,6 +19,8 @@ from mnist_kedro.classifiers.augmentation import Augmentation, augment
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from mnist_kedro.classifiers.items import Items
+
 AMPERE = (8, 0)  # the first CUDA devices that compute in `bfloat16`
 INK = 255  # the highest value of `uint8`
 # Converting a few batches in one go saves an eighth of a small network's time (and costs 12 MB).
@@ -50,14 +52,14 @@ class Recipe:
 
 
 def train_epochs(
-    network: torch.nn.Module, items: torch.Tensor, targets: torch.Tensor, recipe: Recipe
+    network: torch.nn.Module, items: Items, targets: torch.Tensor, recipe: Recipe
 ) -> Iterator[tuple[float, float]]:
     """Train a network in place, one epoch per step of this iterator.
 
     Args:
         network: Takes `float32 (n, ...)`, returns logits `(n, n_classes)`.
-        items: `(n, ...)`, `uint8` or `float32`, on the network's device.
-        targets: `int64 (n,)`, the classes' numbers.
+        items: `(n, ...)`, `uint8` or `float32`, for the network's device.
+        targets: `int64 (n,)`, the classes' numbers, on that device.
         recipe: How.
 
     Yields:
@@ -85,7 +87,7 @@ def train_epochs(
 
 def _train_epoch(
     network: torch.nn.Module,
-    items: torch.Tensor,
+    items: Items,
     targets: torch.Tensor,
     recipe: Recipe,
     optimizer: torch.optim.Optimizer,
@@ -95,10 +97,9 @@ def _train_epoch(
     halved = uses_bfloat16(recipe.precision, items.device)
     loss_sum = torch.zeros((), device=items.device)
     correct = torch.zeros((), device=items.device)
-    order = torch.randperm(len(items)).to(items.device)
-    for chosen in order.split(recipe.batch_size * BATCHES_CONVERTED):
-        expected = targets[chosen]
-        batches = _prepare(items.index_select(0, chosen), recipe).split(recipe.batch_size)
+    for chosen in items.shuffle(recipe.batch_size * BATCHES_CONVERTED):
+        expected = targets[chosen.to(items.device)]
+        batches = _prepare(items.take(chosen), recipe).split(recipe.batch_size)
         answers = []
         for batch, labels in zip(batches, expected.split(recipe.batch_size), strict=True):
             with torch.autocast(items.device.type, torch.bfloat16, enabled=halved):

@@ -1,0 +1,117 @@
+"""Predictions of `cnn`: its pickle and ONNX Runtime, against the bare PyTorch network."""
+
+from __future__ import annotations
+
+import io
+import pickle
+import time
+import warnings
+from functools import partial
+from typing import TYPE_CHECKING
+
+import numpy as np
+import onnxruntime
+import torch
+
+from benchmarks.bare_script import predict_with_network
+from benchmarks.measure import Row, announce, in_turn
+from benchmarks.training import candidate_classifier
+from mnist_kedro.sources import load_folder
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from mnist_kedro.classifiers import TorchClassifier
+
+    Images = NDArray[np.uint8]  # (n, 28, 28)
+    Predict = Callable[[Images], NDArray[np.integer]]  # images to labels
+
+SAMPLE = 10_000  # images to fit; the speed does not depend on them
+SINGLES = 1_000  # predictions of one image, of which each run takes its percentiles
+BATCH = 1_000
+PEER = "bare PyTorch network"
+ONNX_RUNTIME = "ONNX Runtime, one thread"
+MEASURES = {  # name: unit, goal of ONNX Runtime
+    "one image, p50": ("ms", "ours <= 0.3 ms"),
+    "one image, p99": ("ms", ""),
+    "batches of 1,000": ("images/s", ""),
+}
+
+
+def measure_group(folder: Path, runs: int) -> tuple[list[Row], list[str]]:
+    """Return the rows of the pickle, then those of ONNX Runtime."""
+    images, labels, test_images, _ = load_folder(folder)
+    classifier = candidate_classifier("cnn", epochs=1).fit(images[:SAMPLE], labels[:SAMPLE])
+    sides: dict[str, Predict] = {
+        "pickle": pickle.loads(pickle.dumps(classifier)).predict,
+        ONNX_RUNTIME: onnx_side(classifier),
+        PEER: partial(predict_with_network, classifier.network_),
+    }
+    check_same_labels(sides, test_images)
+    announce("predictions of cnn", PEER)
+    runs = in_turn([partial(measure, side, test_images) for side in sides.values()], runs)
+    results = dict(zip(sides, (zip(*of_side, strict=True) for of_side in runs), strict=True))
+    *ours, (_, theirs) = ((side, list(values)) for side, values in results.items())
+    rows = [
+        Row.of(f"{side}: {name}", PEER, our, their, goal if side == ONNX_RUNTIME else "", unit)
+        for side, values in ours
+        for (name, (unit, goal)), our, their in zip(MEASURES.items(), values, theirs, strict=True)
+    ]
+    return rows, []
+
+
+def onnx_side(classifier: TorchClassifier) -> Predict:
+    """Export the network, and return the prediction of a session with one thread."""
+    network = torch.nn.Sequential(classifier.network_).eval().cpu()
+    exported = io.BytesIO()
+    with warnings.catch_warnings(action="ignore"):  # about what the exporter itself will change
+        torch.onnx.export(
+            network,
+            (torch.zeros(2, 28, 28),),
+            exported,
+            input_names=["images"],
+            dynamic_shapes=({0: torch.export.Dim("n")},),
+            dynamo=True,
+            verbose=False,
+        )
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    session = onnxruntime.InferenceSession(
+        exported.getvalue(), options, providers=["CPUExecutionProvider"]
+    )
+    scale = np.float32(255)
+
+    def predict(images: Images) -> NDArray[np.integer]:
+        (logits,) = session.run(None, {"images": images.astype(np.float32) / scale})
+        return logits.argmax(axis=1)
+
+    return predict
+
+
+def check_same_labels(sides: dict[str, Predict], images: Images) -> None:
+    """Make sure that all sides read the images alike.
+
+    Raises:
+        ValueError: One of them reads an image in another way.
+    """
+    expected = sides[PEER](images)
+    for side, predict in sides.items():
+        if differences := int((predict(images) != expected).sum()):
+            raise ValueError(f"expected {side} to give the labels of {PEER}, {differences} differ")
+
+
+def measure(predict: Predict, images: Images) -> tuple[float, float, float]:
+    """Return median and 99th percentile of one image's milliseconds, and images a second."""
+    times = []
+    for image in images[:SINGLES]:
+        start = time.perf_counter()
+        predict(image[None])
+        times.append(1000 * (time.perf_counter() - start))
+    start = time.perf_counter()
+    for first in range(0, len(images), BATCH):
+        predict(images[first : first + BATCH])
+    seconds = time.perf_counter() - start
+    return float(np.percentile(times, 50)), float(np.percentile(times, 99)), len(images) / seconds

@@ -1,0 +1,77 @@
+"""The items that a network is trained on: on its device, or in a file larger than the memory."""
+
+from __future__ import annotations
+
+import mmap
+import warnings
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+LARGE = 2**30  # bytes of a mapped file from which on it stays a file
+# Items of a large file that are read together: each place that is read brings up to 2 MB of the
+# file into this process' memory.
+BLOCK = 128
+
+
+class Items:
+    """Items of which batches are taken.
+
+    An array goes to the device as a whole; of a large one that is mapped from a file, only what is
+    taken is kept in memory.
+
+    Args:
+        array: `(n, ...)`, `uint8` or `float32`; it may be read-only.
+        device: Where batches are wanted.
+    """
+
+    def __init__(self, array: NDArray[Any], device: torch.device) -> None:
+        self.device = device
+        self._map = _find_map(array) if array.nbytes >= LARGE else None
+        self._tensor = _share(array) if self._map else _share(array).to(device)
+
+    def __len__(self) -> int:
+        return len(self._tensor)
+
+    def shuffle(self, at_once: int) -> Iterator[torch.Tensor]:
+        """Yield all rows in random order, `int64`, so many at once (the last time what is left).
+
+        Those of a large file come in blocks of neighbours: the blocks are shuffled, then the rows
+        of all blocks that come at once.
+        """
+        if self._map is None:
+            yield from torch.randperm(len(self)).split(at_once)
+            return
+        blocks = torch.arange(len(self)).split(BLOCK)
+        order = torch.cat([blocks[number] for number in torch.randperm(len(blocks)).tolist()])
+        for rows in order.split(at_once):
+            yield rows[torch.randperm(len(rows))]
+
+    def take(self, rows: torch.Tensor) -> torch.Tensor:
+        """Return the items of these rows, `int64 (n,)`, on the device."""
+        taken = self._tensor.index_select(0, rows.to(self._tensor.device))
+        if self._map is not None:
+            self._map.madvise(mmap.MADV_DONTNEED)
+        return taken.to(self.device)
+
+
+def _find_map(array: NDArray[Any]) -> mmap.mmap | None:
+    """Return the mapped file that holds the array, if one does and the system can let go of it."""
+    owner: object = array
+    while isinstance(owner, np.ndarray):
+        owner = owner.base
+    return owner if isinstance(owner, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED") else None
+
+
+def _share(array: NDArray[Any]) -> torch.Tensor:
+    """Return a tensor on the array's own memory."""
+    with warnings.catch_warnings():
+        # Nothing is written to items, so they may be read-only.
+        warnings.filterwarnings("ignore", "The given NumPy array is not writable")
+        return torch.from_numpy(array)
