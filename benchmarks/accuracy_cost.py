@@ -51,6 +51,7 @@ def small_cnn(*channels: int, batch_size: int) -> dict[str, Any]:
         "epochs": 1,
         "batch_size": batch_size,
         "learning_rate": 0.01,
+        "label_smoothing": 0.05,
         "augmentation": None,
     }
 
@@ -59,7 +60,7 @@ def small_cnn(*channels: int, batch_size: int) -> dict[str, Any]:
 SETTINGS = {
     0.97: (10_000, small_cnn(8, 16, 32, batch_size=32)),
     0.98: (15_000, small_cnn(16, 32, 64, batch_size=64)),
-    0.99: (50_000, small_cnn(16, 32, 64, batch_size=64)),
+    0.99: (45_000, small_cnn(16, 32, 64, batch_size=64)),
     0.995: (60_000, {}),
 }
 
