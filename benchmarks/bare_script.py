@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 SEED = 0
 TRAIN_SIZE, VALIDATION_SIZE = 8_000, 2_000
-PREDICTION_BATCH = 1024
+PREDICTION_BATCH = 256
 TURN, LEAN, SIZE, MOVE = 8, 6, 0.08, 1  # at most, in degrees, degrees, shares and pixels
 HALF = any(torch.cpu.get_capabilities().get(name) for name in ("amx_bf16", "avx512_bf16"))
 

@@ -11,7 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
 SHORT_RUNS = 9  # of each side, of what takes a second at most
 LONG_RUNS = 5  # of what takes longer
@@ -22,7 +22,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Row:
-    """One comparison: medians of ours and of the peer's, in `unit`."""
+    """One comparison: medians of ours and of the peer's in `unit`, of so many runs of the peer."""
 
     name: str
     peer: str
@@ -30,19 +30,21 @@ class Row:
     theirs: float
     goal: str
     unit: str
+    runs: int
 
     @classmethod
     def of(
         cls,
         name: str,
         peer: str,
-        ours: Iterable[float],
-        theirs: Iterable[float],
+        ours: Sequence[float],
+        theirs: Sequence[float],
         goal: str,
         unit: str,
     ) -> Row:
         """Return the row with the medians of these measurements."""
-        return cls(name, peer, statistics.median(ours), statistics.median(theirs), goal, unit)
+        medians = statistics.median(ours), statistics.median(theirs)
+        return cls(name, peer, *medians, goal, unit, len(theirs))
 
     @property
     def ratio(self) -> float:

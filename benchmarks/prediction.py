@@ -32,33 +32,32 @@ if TYPE_CHECKING:
 SAMPLE = 10_000  # images to fit; the speed does not depend on them
 SINGLES = 1_000  # predictions of one image, of which each run takes its percentiles
 BATCH = 1_000
-PEER = "bare PyTorch network"
 ONNX_RUNTIME = "ONNX Runtime, one thread"
 MEASURES = {  # name: unit, goal of ONNX Runtime
-    "one image, p50": ("ms", "ours <= 0.3 ms"),
-    "one image, p99": ("ms", ""),
-    "batches of 1,000": ("images/s", ""),
+    "predict one image from the pickle, p50": ("ms", "theirs <= 0.3 ms"),
+    "predict one image from the pickle, p99": ("ms", ""),
+    "predict batches of 1,000 from the pickle": ("images/s", ""),
 }
+FEW = 5  # images of 10,000 that two ways of computing may read differently
 
 
 def measure_group(folder: Path, runs: int) -> tuple[list[Row], list[str]]:
-    """Return the rows of the pickle, then those of ONNX Runtime."""
+    """Return the rows of each peer."""
     images, labels, test_images, _ = load_folder(folder)
     classifier = candidate_classifier("cnn", epochs=1).fit(images[:SAMPLE], labels[:SAMPLE])
     sides: dict[str, Predict] = {
         "pickle": pickle.loads(pickle.dumps(classifier)).predict,
+        "bare PyTorch network": partial(predict_with_network, classifier.network_),
         ONNX_RUNTIME: onnx_side(classifier),
-        PEER: partial(predict_with_network, classifier.network_),
     }
     check_same_labels(sides, test_images)
-    announce("predictions of cnn", PEER)
-    runs = in_turn([partial(measure, side, test_images) for side in sides.values()], runs)
-    results = dict(zip(sides, (zip(*of_side, strict=True) for of_side in runs), strict=True))
-    *ours, (_, theirs) = ((side, list(values)) for side, values in results.items())
+    announce("predictions of cnn", *sides)
+    measured = in_turn([partial(measure, side, test_images) for side in sides.values()], runs)
+    ours, *theirs = [list(zip(*of_side, strict=True)) for of_side in measured]
     rows = [
-        Row.of(f"{side}: {name}", PEER, our, their, goal if side == ONNX_RUNTIME else "", unit)
-        for side, values in ours
-        for (name, (unit, goal)), our, their in zip(MEASURES.items(), values, theirs, strict=True)
+        Row.of(name, peer, our, their, goal if peer == ONNX_RUNTIME else "", unit)
+        for peer, values in zip(list(sides)[1:], theirs, strict=True)
+        for (name, (unit, goal)), our, their in zip(MEASURES.items(), ours, values, strict=True)
     ]
     return rows, []
 
@@ -92,15 +91,18 @@ def onnx_side(classifier: TorchClassifier) -> Predict:
 
 
 def check_same_labels(sides: dict[str, Predict], images: Images) -> None:
-    """Make sure that all sides read the images alike.
+    """Make sure that all sides read the images alike, but for a few.
 
     Raises:
-        ValueError: One of them reads an image in another way.
+        ValueError: One of them does not.
     """
-    expected = sides[PEER](images)
+    expected = sides["pickle"](images)
     for side, predict in sides.items():
-        if differences := int((predict(images) != expected).sum()):
-            raise ValueError(f"expected {side} to give the labels of {PEER}, {differences} differ")
+        if (differences := int((predict(images) != expected).sum())) > FEW:
+            raise ValueError(
+                f"expected {side} to give the labels of the pickle but for {FEW}, found "
+                f"{differences} that differ: these cannot be compared"
+            )
 
 
 def measure(predict: Predict, images: Images) -> tuple[float, float, float]:

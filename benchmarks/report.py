@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 DIGITS = 4  # significant ones, in the file
 NARROWEST = 120  # columns; what is piped into a file has no width of its own
 ROUNDED_FROM = 100  # in the table, to whole numbers
-PACKAGES = ("torch", "scikit-learn", "skorch", "kedro")
+PACKAGES = ("torch", "scikit-learn", "skorch", "onnxruntime", "kedro")
 
 
 def print_report(rows: Iterable[Row], title: str, notes: Iterable[str]) -> None:
@@ -29,11 +29,13 @@ def print_report(rows: Iterable[Row], title: str, notes: Iterable[str]) -> None:
     table = Table(title=title, title_justify="left")
     table.add_column("what")
     table.add_column("peer")
-    for column in ("ours", "theirs", "ratio", "goal"):
+    for column in ("ours", "theirs", "ratio", "goal", "runs"):
         table.add_column(column, justify="right", no_wrap=True)
     for row in rows:
         ours, theirs = (f"{readable(value)} {row.unit}" for value in (row.ours, row.theirs))
-        table.add_row(row.name, row.peer, ours, theirs, readable(row.ratio), row.goal)
+        table.add_row(
+            row.name, row.peer, ours, theirs, readable(row.ratio), row.goal, str(row.runs)
+        )
     console = Console(highlight=False)
     console = console if console.is_terminal else Console(width=NARROWEST, highlight=False)
     console.print(table)
@@ -52,6 +54,7 @@ def write_results(rows: Iterable[Row], path: Path) -> None:
             "ratio": significant(row.ratio),
             "goal": row.goal,
             "unit": row.unit,
+            "runs": row.runs,
         }
         for row in rows
     ]

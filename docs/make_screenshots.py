@@ -13,6 +13,7 @@ from unittest.mock import patch
 from kedro.framework.session import KedroSession
 from kedro.framework.startup import bootstrap_project
 from PIL import Image
+from plotly.io import from_json
 from rich.console import Console
 from rich.text import Text
 
@@ -30,7 +31,7 @@ SUMMARISED = ("leaderboard", "champion", "final_metrics")
 
 
 def main() -> None:
-    """Photograph the pages, draw the terminal, and copy a figure."""
+    """Photograph the pages and the chart of a search, draw the terminal, and copy a figure."""
     project = Path(sys.argv[1] if len(sys.argv) > 1 else ".").resolve()
     if pages.CHROMIUM is None:
         sys.exit("expected Chromium, found none on PATH: install it (apt-get install chromium)")
@@ -50,9 +51,11 @@ def main() -> None:
             save(photograph(page), "kedro_viz")
         page.set_content(f"<body style='margin: 0'>{terminal(project)}</body>")
         save(page.locator("svg").screenshot(), "terminal")
-    for figure in ("confusion_matrix",):
-        latest = max(project.glob(f"data/08_reporting/{figure}.png/*/{figure}.png"))
-        save(latest.read_bytes(), figure)
+        if charts := list(project.glob("data/08_reporting/tuning_chart.json/*/*.json")):
+            page.set_content(from_json(max(charts).read_text(encoding="utf-8")).to_html())
+            save(page.locator(".js-plotly-plot").screenshot(), "tuning_chart")
+    figure = max(project.glob("data/08_reporting/confusion_matrix.png/*/confusion_matrix.png"))
+    save(figure.read_bytes(), "confusion_matrix")
 
 
 def photograph(page: Page) -> bytes:

@@ -18,13 +18,14 @@ LARGE = 2**30  # bytes of a mapped file from which on it stays a file
 # Items of a large file that are read together: each place that is read brings up to 2 MB of the
 # file into this process' memory.
 BLOCK = 128
+WINDOW = 32 * BLOCK  # rows that are mixed
 
 
 class Items:
     """Items of which batches are taken.
 
     An array goes to the device as a whole; of a large one that is mapped from a file, only what is
-    taken is kept in memory.
+    taken does, and the system is told that the rest of the file need not stay in memory.
 
     Args:
         array: `(n, ...)`, `uint8` or `float32`; it may be read-only.
@@ -42,31 +43,39 @@ class Items:
     def shuffle(self, at_once: int) -> Iterator[torch.Tensor]:
         """Yield all rows in random order, `int64`, so many at once (the last time what is left).
 
-        Those of a large file come in blocks of neighbours: the blocks are shuffled, then the rows
-        of all blocks that come at once.
+        Those of a large file are shuffled by blocks of neighbours, then among 32 such blocks.
         """
-        if self._map is None:
-            yield from torch.randperm(len(self)).split(at_once)
-            return
-        blocks = torch.arange(len(self)).split(BLOCK)
-        order = torch.cat([blocks[number] for number in torch.randperm(len(blocks)).tolist()])
-        for rows in order.split(at_once):
-            yield rows[torch.randperm(len(rows))]
+        order = torch.randperm(-(-len(self) // BLOCK) if self._map else len(self))
+        if self._map:
+            order = (BLOCK * order[:, None] + torch.arange(BLOCK)).flatten()
+            windows = order[order < len(self)].split(WINDOW)
+            order = torch.cat([window[torch.randperm(len(window))] for window in windows])
+        yield from order.split(at_once)
 
     def take(self, rows: torch.Tensor) -> torch.Tensor:
         """Return the items of these rows, `int64 (n,)`, on the device."""
-        taken = self._tensor.index_select(0, rows.to(self._tensor.device))
-        if self._map is not None:
-            self._map.madvise(mmap.MADV_DONTNEED)
-        return taken.to(self.device)
+        if self._map is None:
+            return self._tensor.index_select(0, rows.to(self._tensor.device))
+        parts = []
+        for part in rows.split(WINDOW):
+            parts.append(self._tensor.index_select(0, part))
+            _let_go(self._map)
+        return torch.cat(parts).to(self.device)
 
 
 def _find_map(array: NDArray[Any]) -> mmap.mmap | None:
-    """Return the mapped file that holds the array, if one does and the system can let go of it."""
+    """Return the mapped file that holds the array, if one does."""
     owner: object = array
     while isinstance(owner, np.ndarray):
         owner = owner.base
-    return owner if isinstance(owner, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED") else None
+    return owner if isinstance(owner, mmap.mmap) else None
+
+
+def _let_go(mapped: mmap.mmap) -> None:
+    """Tell the system that what was read of a file need not stay in this process' memory."""
+    # What was written to a private map would be lost; Windows cannot be told.
+    if memoryview(mapped).readonly and hasattr(mmap, "MADV_DONTNEED"):
+        mapped.madvise(mmap.MADV_DONTNEED)
 
 
 def _share(array: NDArray[Any]) -> torch.Tensor:

@@ -41,7 +41,8 @@ class TorchClassifier(ClassifierMixin, BaseEstimator):
     """A neural network behind `fit` and `predict`.
 
     Items are `(n, height, width)` or `(n, features)`. `uint8` stays `uint8` in memory and is scaled
-    to 0-1 batch by batch; anything else is taken as `float32`, as it is. Trained by
+    to 0-1 batch by batch; anything else is taken as `float32`, as it is. A memory
+    map of `uint8` from 1 GiB on stays a file, and is shuffled in blocks (`items.py`). Trained by
     `training.train_epochs`, with a bar that shows the epochs where standard error is a terminal.
     The same `random_state` and number of threads give the same weights on a CPU, to the bit.
 
@@ -155,10 +156,11 @@ class TorchClassifier(ClassifierMixin, BaseEstimator):
                 f"{('n', *self.input_shape_)}, found {items.dtype} of shape {items.shape}"
             )
         self.network_.eval()
-        source = Items(items, next(self.network_.parameters()).device)
+        source = Items(items, torch.device("cpu"))
+        device = next(self.network_.parameters()).device
         with torch.inference_mode():
             batches = map(source.take, torch.arange(len(source)).split(PREDICTION_BATCH))
-            logits = torch.cat([self.network_(to_float(batch)) for batch in batches])
+            logits = torch.cat([self.network_(to_float(batch.to(device))) for batch in batches])
             probabilities: NDArray[np.float64] = logits.double().softmax(dim=1).cpu().numpy()
         return probabilities
 

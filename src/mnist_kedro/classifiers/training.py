@@ -1,6 +1,6 @@
-"""The training loop: AdamW on a one-cycle schedule, over tensors that stay in memory.
+"""The training loop: AdamW on a one-cycle schedule, over items in memory or in a mapped file.
 
-There is no `DataLoader`: data in memory needs none.
+There is no `DataLoader`: neither needs one.
 Loshchilov and Hutter, 2019, "Decoupled weight decay regularization"; Smith, 2018, "A disciplined
 approach to neural network hyper-parameters".
 """
