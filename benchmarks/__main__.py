@@ -1,10 +1,9 @@
-"""`python -m benchmarks`: measure everything, print a table and write `results.json`."""
+"""`python -m benchmarks`: measure all groups or some, print a table, write `results.json`."""
 
 from __future__ import annotations
 
 import argparse
 import os
-import sys
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,8 +13,6 @@ from benchmarks.report import print_report, write_results
 from mnist_kedro.sources import FILES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from benchmarks.measure import Row
 
 # In the order of the table; each is a module with `measure_group`.
@@ -38,27 +35,19 @@ def main() -> None:
     # For all that is started from here: everybody uses the CPU, and nobody sends statistics.
     os.environ |= {"CUDA_VISIBLE_DEVICES": "", "DO_NOT_TRACK": "true"}
     runs = 1 if arguments.quick else LONG_RUNS
-    rows, notes = measure(arguments.groups or GROUPS, arguments.data, runs)
-    title = "Medians, the sides taken in turn"
-    if arguments.quick or arguments.groups:
-        title = f"NOT FOR THE RECORD. {title}"
-    else:
-        write_results(rows, RESULTS)
-        notes.append(f"Written to {RESULTS.name}.")
-    print_report(rows, title, notes)
-
-
-def measure(groups: Iterable[str], folder: Path, runs: int) -> tuple[list[Row], list[str]]:
-    """Return the rows of these groups, and notes on what the sides have learned."""
     rows: list[Row] = []
     notes: list[str] = []
-    for group in groups:
-        more_rows, more_notes = import_module(f"benchmarks.{group}").measure_group(folder, runs)
-        for row in more_rows:  # an hour goes by until the table is complete
-            print(row, file=sys.stderr, flush=True)
+    for group in arguments.groups or GROUPS:
+        measure = import_module(f"benchmarks.{group}").measure_group
+        more_rows, more_notes = measure(arguments.data, runs)
         rows += more_rows
         notes += more_notes
-    return rows, notes
+        if not arguments.quick:  # at once: an hour goes by until all are measured
+            write_results(group, more_rows, RESULTS)
+    title = "Medians, the sides taken in turn"
+    print_report(
+        rows, f"QUICK LOOK, not for the record. {title}" if arguments.quick else title, notes
+    )
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -74,13 +63,13 @@ def parse_arguments() -> argparse.Namespace:
         help="with the four compressed MNIST files (default: ../shared/mnist beside the project)",
     )
     parser.add_argument(
-        "--quick", action="store_true", help="once for what takes long, and write no results.json"
+        "--quick", action="store_true", help="once for what takes long, and change no results.json"
     )
     parser.add_argument(
         "groups",
         nargs="*",
         metavar="GROUP",
-        help=f"measure only these of {', '.join(GROUPS)}, and write no results.json",
+        help=f"measure only these of {', '.join(GROUPS)}",
     )
     arguments = parser.parse_args()
     if unknown := set(arguments.groups) - set(GROUPS):

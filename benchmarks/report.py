@@ -43,10 +43,14 @@ def print_report(rows: Iterable[Row], title: str, notes: Iterable[str]) -> None:
         console.print(note)
 
 
-def write_results(rows: Iterable[Row], path: Path) -> None:
-    """Write the rows as a JSON list."""
-    results = [
+def write_results(group: str, rows: Iterable[Row], path: Path) -> None:
+    """Put the rows of a group in the place of its earlier ones, in a JSON list."""
+    earlier = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else []
+    results = [result for result in earlier if result["group"] != group]
+    results += [
         {
+            "group": group,
+            "date": date.today().isoformat(),
             "name": row.name,
             "peer": row.peer,
             "ours": significant(row.ours),
