@@ -5,7 +5,7 @@ import sys
 import numpy as np
 import pytest
 import torch
-from sklearn.utils.estimator_checks import parametrize_with_checks
+from sklearn.utils.estimator_checks import check_estimator
 
 from mnist_kedro.classifiers import TorchClassifier
 from mnist_kedro.sources import embedded_digits
@@ -19,9 +19,10 @@ def digits():
 
 
 @pytest.mark.slow
-@parametrize_with_checks([TorchClassifier(random_state=0)])
-def test_scikit_learn_compatible(estimator, check):
-    check(estimator)
+def test_scikit_learn_compatible():
+    checks = check_estimator(TorchClassifier(random_state=0), on_skip=None, on_fail=None)
+    assert [check for check in checks if check["status"] == "failed"] == []
+    assert sum(check["status"] == "passed" for check in checks) > 40
 
 
 @pytest.mark.slow

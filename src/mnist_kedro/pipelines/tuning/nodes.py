@@ -72,25 +72,12 @@ def search_networks(
 ) -> pd.DataFrame:
     """Try multi-layer perceptrons until there are `trials` of them in the study.
 
-    Trials are sampled (tree-structured Parzen estimator) and, in the second half of their epochs,
-    pruned when they are worse than the median of the others. The study is kept in `storage` after
-    each trial: a run that was interrupted goes on where it was, and one with more `trials` adds to
-    it. Other data or ranges begin another study. Akiba et al., 2019, doi:10.1145/3292500.3330701.
-
-    Args:
-        train_images: `uint8 (n, 28, 28)`.
-        train_labels: `uint8 (n,)`.
-        splits: Rows of `index`, `label`, `split`.
-        dataset_profile: With the name and the checksums of the data.
-        parameters: What to try.
+    Args and errors are those of `take_splits`, and what to try.
 
     Returns:
         A row per trial, complete ones first, the most accurate first: `trial` (from 0), `state`
         (`complete` or `pruned`), `candidate` (its hidden units), `learning_rate`,
         `validation_accuracy` with `_low` and `_high`, `fit_seconds`, `parameters`, `data`.
-
-    Raises:
-        ValueError: Images, splits and profile do not belong together.
     """
     train, validation = take_splits(train_images, train_labels, splits, dataset_profile)
     data = [dataset_profile["sha256"], splits.to_csv(index=False)]
@@ -115,6 +102,13 @@ def chart_trials(tuning_trials: pd.DataFrame) -> Chart:
 
 
 def _open_study(parameters: TuningParameters, data: list[Any]) -> Study:
+    """Return the study of these ranges and data, with the trials of earlier runs.
+
+    Trials are sampled (tree-structured Parzen estimator) and, in the second half of their epochs,
+    pruned when they are worse than the median of the others. The study is kept in `storage` after
+    each trial: a run that was interrupted goes on where it was, and one with more `trials` adds to
+    it. Akiba et al., 2019, doi:10.1145/3292500.3330701.
+    """
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
