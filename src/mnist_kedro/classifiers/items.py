@@ -12,7 +12,7 @@ import torch
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from numpy.typing import NDArray
+    from numpy.typing import ArrayLike, NDArray
 
 LARGE = 2**30  # bytes of a mapped file from which on it stays a file
 # Items of a large file that are read together: each place that is read brings up to 2 MB of the
@@ -61,6 +61,12 @@ class Items:
             parts.append(self._tensor.index_select(0, part))
             _let_go(self._map)
         return torch.cat(parts).to(self.device)
+
+
+def how_to_read(items: ArrayLike) -> dict[str, Any]:
+    """Return how scikit-learn's checks are to read items: keep `uint8`, make all else `float32`."""
+    dtype = np.uint8 if getattr(items, "dtype", None) == np.uint8 else np.float32
+    return {"dtype": dtype, "allow_nd": True, "order": "C"}
 
 
 def _find_map(array: NDArray[Any]) -> mmap.mmap | None:

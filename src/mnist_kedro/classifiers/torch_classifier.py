@@ -9,19 +9,20 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 import torch
-from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.base import ClassifierMixin
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from mnist_kedro.classifiers.augmentation import Augmentation
-from mnist_kedro.classifiers.items import Items
+from mnist_kedro.classifiers.items import Items, how_to_read
 from mnist_kedro.classifiers.networks import build_network, check_options
+from mnist_kedro.classifiers.portable import PortableNetwork
 from mnist_kedro.classifiers.training import (
     Recipe,
     find_device,
-    to_float,
+    predict_logits,
     train_epochs,
     uses_bfloat16,
 )
@@ -34,16 +35,14 @@ if TYPE_CHECKING:
     from mnist_kedro.classifiers.watching import AfterEpoch
 
 IMAGES = 3  # dimensions of an array of images
-PREDICTION_BATCH = 256  # items at once: fits into the cache, and bounds memory
 
 
-class TorchClassifier(ClassifierMixin, BaseEstimator):
+class TorchClassifier(ClassifierMixin, PortableNetwork):
     """A neural network behind `fit` and `predict`.
 
     Items are `(n, height, width)` or `(n, features)`. `uint8` stays `uint8` in memory and is scaled
-    to 0-1 batch by batch; anything else is taken as `float32`, as it is. A memory
-    map of `uint8` from 1 GiB on stays a file, and is shuffled in blocks (`items.py`). Trained by
-    `training.train_epochs`, with a bar that shows the epochs where standard error is a terminal.
+    to 0-1 batch by batch; anything else is taken as `float32`, as it is. A memory map of `uint8`
+    from 1 GiB on stays a file, and is shuffled in blocks (`items.py`).
     The same `random_state` and number of threads give the same weights on a CPU, to the bit.
 
     Args:
@@ -129,7 +128,7 @@ class TorchClassifier(ClassifierMixin, BaseEstimator):
             FloatingPointError: The loss is no longer a number.
         """
         self._validate_params()
-        items, labels = validate_data(self, X, y, **_how_to_read(X))
+        items, labels = validate_data(self, X, y, **how_to_read(X))
         if self.augmentation is not None and items.ndim != IMAGES:
             raise ValueError(
                 f"expected images (n, height, width) for 'augmentation', found {items.shape}"
@@ -149,19 +148,14 @@ class TorchClassifier(ClassifierMixin, BaseEstimator):
     def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:  # noqa: N803
         """Return the probability of each class, `(n, n_classes)`, in the order of `classes_`."""
         check_is_fitted(self)
-        items = validate_data(self, X, reset=False, **_how_to_read(X))
+        items = validate_data(self, X, reset=False, **how_to_read(X))
         if items.shape[1:] != self.input_shape_ or items.dtype != self.input_dtype_:
             raise ValueError(
                 f"expected items as in fit, {self.input_dtype_} of shape "
                 f"{('n', *self.input_shape_)}, found {items.dtype} of shape {items.shape}"
             )
-        self.network_.eval()
-        source = Items(items, torch.device("cpu"))
-        device = next(self.network_.parameters()).device
-        with torch.inference_mode():
-            batches = map(source.take, torch.arange(len(source)).split(PREDICTION_BATCH))
-            logits = torch.cat([self.network_(to_float(batch.to(device))) for batch in batches])
-            probabilities: NDArray[np.float64] = logits.double().softmax(dim=1).cpu().numpy()
+        logits = predict_logits(self.network_, Items(items, torch.device("cpu")))
+        probabilities: NDArray[np.float64] = logits.double().softmax(dim=1).numpy()
         return probabilities
 
     def predict(self, X: ArrayLike) -> NDArray[Any]:  # noqa: N803
@@ -209,28 +203,3 @@ class TorchClassifier(ClassifierMixin, BaseEstimator):
         tags = super().__sklearn_tags__()
         tags.input_tags.three_d_array = True
         return tags
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Put the weights into the pickle as NumPy arrays, which any device can load."""
-        state = dict(super().__getstate__())
-        if network := state.pop("network_", None):
-            state["weights_"] = {name: w.cpu().numpy() for name, w in network.state_dict().items()}
-        return state
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        # A pickle of an earlier version knows fewer hyperparameters.
-        state = type(self)().get_params() | state
-        weights = state.pop("weights_", None)
-        super().__setstate__(state)
-        if weights is not None:
-            # What was trained on a GPU runs on the CPU where there is none.
-            device = find_device(self.device if torch.cuda.is_available() else "cpu")
-            with torch.random.fork_rng(devices=[]):
-                self._build_network(device)
-            self.network_.load_state_dict({k: torch.from_numpy(w) for k, w in weights.items()})
-
-
-def _how_to_read(items: ArrayLike) -> dict[str, Any]:
-    """Return how `validate_data` is to read the items: keep `uint8`, make all else `float32`."""
-    dtype = np.uint8 if getattr(items, "dtype", None) == np.uint8 else np.float32
-    return {"dtype": dtype, "allow_nd": True, "order": "C"}
