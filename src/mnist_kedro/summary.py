@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from mnist_kedro.saved import Saved
 
 LABEL = 10  # columns that a label takes
+PREDICTIONS = 20  # that are printed, the first ones
 NARROWEST = 100  # columns; what is piped into a file has no width of its own
 VIZ = {"make viz": "shows the DAG, with pictures"}
 MLFLOW = {"make ui": "compares runs in MLflow's UI"}
@@ -150,14 +151,32 @@ def _say_trials(console: Console, trials: pd.DataFrame) -> None:
 
 
 def _say_predictions(console: Console, saved: Saved) -> None:
-    count = len(saved.load("predictions"))
+    predictions = saved.load("predictions")
     who = "final_model"
     known = saved.catalog.exists("final_manifest")
     # With --load-versions the latest manifest may be that of another model.
     if known and saved.version("final_manifest") == saved.version(who):
         who = f"{who}, {_of(saved.load('final_manifest'))}"
-    _say(console, "Predicted", f"{count:,} labels, by {who}.")
+    if not predictions["file"].str.startswith("test_images#").all():
+        console.print(_predictions_table(predictions.head(PREDICTIONS)))
+    _say(console, "Predicted", f"{predictions['label'].count():,} labels, by {who}.")
+    if odd := int(predictions["warning"].count()):
+        _say(console, "Odd", f"{odd:,} of {len(predictions):,} images have a warning.")
     _say_path(console, "File", saved, "predictions")
+    _say_path(console, "Pictures", saved, "contact_sheet")
+
+
+def _predictions_table(predictions: pd.DataFrame) -> Table:
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    for name in ("file", "label", "confidence", "second", "warning"):
+        table.add_column(name, justify="left" if name in ("file", "warning") else "right")
+    for row in predictions.astype(object).where(predictions.notna(), None).to_dict("records"):
+        label, second = (
+            "" if row[key] is None else str(row[key]) for key in ("label", "second_label")
+        )
+        sure = "" if row["confidence"] is None else percent(row["confidence"])
+        table.add_row(escape(row["file"]), label, sure, second, escape(row["warning"] or ""))
+    return table
 
 
 def _of(manifest: Mapping[str, Any]) -> str:

@@ -1,22 +1,46 @@
-"""Predict the digits of images."""
+"""Read the digits of any images."""
 
 from __future__ import annotations
 
+import os
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import FilePath
+from pydantic import AfterValidator
 
 from mnist_kedro.classifiers.classifier import Classifier
-from mnist_kedro.idx import read_idx
-from mnist_kedro.lazy import pd
+from mnist_kedro.contact_sheet import plot_contact_sheet
+from mnist_kedro.image_files import Picture, find_pictures, numbered
+from mnist_kedro.lazy import Figure, pd
 from mnist_kedro.metrics import predict_labels
 from mnist_kedro.parameters import Parameters
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+BATCH = 256  # pictures in memory at once
+SHOWN = 24  # digits on the contact sheet
+COLUMNS = ("file", "label", "confidence", "second_label", "second_confidence", "warning")
+Digit = NDArray[np.uint8] | None  # `(28, 28)`, if there is one
+
+
+def _exists(path: Path) -> Path:
+    if not path.exists():
+        raise ValueError(
+            f"expected 'inference.images' to name a picture, an IDX, .npy or .csv file, or a "
+            f"folder of them, found '{path}', which does not exist"
+        )
+    return path
 
 
 class InferenceParameters(Parameters):
     """Whose digits to read."""
 
-    images: FilePath | None
+    images: Annotated[Path, AfterValidator(_exists)] | None
 
 
 def predict_images(
@@ -29,22 +53,97 @@ def predict_images(
     Args:
         final_model: A fitted classifier of images.
         test_images: `uint8 (n, 28, 28)`, taken when `parameters` name no other.
-        parameters: `images` may name an IDX file.
+        parameters: `images` may name a file or a folder, see `image_files.find_pictures`.
 
     Returns:
-        `ImageId` (from 1) and `Label`, as Kaggle's Digit Recognizer wants them; and `ImageId` and
-        `confidence`, the probability of that label, empty for a model that has none.
+        A row per image: `file`, `label`, `confidence` (its probability), `second_label` and
+        `second_confidence` (the next best), and `warning`. Confidences are empty for a model
+        without probabilities, labels for an image that cannot be read; its warning says why. And
+        `ImageId` (from 1) and `Label`, as Kaggle's Digit Recognizer wants them.
 
     Raises:
-        IdxFormatError: The file does not hold images of the same size.
+        ValueError: No image can be read, or a file of many images is not what it should be.
     """
-    images = test_images
-    if parameters.images is not None:
-        images = read_idx(parameters.images, test_images.shape[1:])
-    labels, probabilities = predict_labels(final_model, images)
-    ids = np.arange(1, len(images) + 1)
-    confidence = np.nan if probabilities is None else probabilities.max(axis=1)
-    return (
-        pd.DataFrame({"ImageId": ids, "Label": labels}),
-        pd.DataFrame({"ImageId": ids, "confidence": confidence}),
-    )
+    from tqdm.auto import tqdm
+
+    pictures = _pictures(test_images, parameters)
+    with (
+        ThreadPoolExecutor(os.cpu_count()) as pool,
+        tqdm(desc="inference", unit=" images", leave=False, disable=None) as bar,
+    ):
+        tables = []
+        while batch := list(islice(pictures, BATCH)):
+            tables.append(_predict_batch(final_model, batch, list(pool.map(_see, batch))))
+            bar.update(len(batch))
+    if all(table["label"].isna().all() for table in tables):
+        why = tables[0]["warning"].iloc[0] if tables else "it holds no files"
+        raise ValueError(f"{parameters.images}: expected digits, found none: {why}")
+    predictions = pd.concat(tables, ignore_index=True)
+    ids = np.arange(1, len(predictions) + 1)
+    return predictions, pd.DataFrame({"ImageId": ids, "Label": predictions["label"]})
+
+
+def draw_contact_sheet(
+    predictions: pd.DataFrame, test_images: NDArray[np.uint8], parameters: InferenceParameters
+) -> Figure:
+    """Show what came in, what the model saw and what it said, for the least certain images.
+
+    Args:
+        predictions: As `predict_images` returns them.
+        test_images: As it was given them.
+        parameters: As it was given them.
+    """
+    title = f"{len(predictions):,} images"
+    shown = predictions
+    if len(predictions) > SHOWN:
+        shown = predictions.sort_values("confidence", na_position="first", kind="stable")
+        shown = shown.head(SHOWN).sort_index()
+        title = f"The {SHOWN} least certain of {title}"
+    wanted = set(shown.index)
+    pictures = [
+        (_load(picture), _see(picture)[0])
+        for place, picture in enumerate(_pictures(test_images, parameters))
+        if place in wanted
+    ]
+    return plot_contact_sheet(pictures, shown, title)
+
+
+def _pictures(test_images: NDArray[np.uint8], parameters: InferenceParameters) -> Iterator[Picture]:
+    if parameters.images is None:
+        return numbered("test_images", test_images)
+    return find_pictures(parameters.images)
+
+
+def _predict_batch(
+    model: Classifier, pictures: Sequence[Picture], seen: Sequence[tuple[Digit, str | None]]
+) -> pd.DataFrame:
+    digits = [digit for digit, _ in seen if digit is not None]
+    rows = [place for place, (digit, _) in enumerate(seen) if digit is not None]
+    table = pd.DataFrame(index=range(len(seen)), columns=COLUMNS)
+    table = table.astype({"label": "Int64", "second_label": "Int64"})
+    table["file"] = [picture.name for picture in pictures]
+    table["warning"] = [warning for _, warning in seen]
+    if digits:
+        labels, probabilities = predict_labels(model, np.stack(digits))
+        table.loc[rows, "label"] = labels
+        if probabilities is not None:
+            best = np.argsort(-probabilities, axis=1, kind="stable")[:, :2]
+            table.loc[rows, "second_label"] = model.classes_[best[:, 1]]
+            confidences = np.take_along_axis(probabilities, best, axis=1)
+            table.loc[rows, ["confidence", "second_confidence"]] = confidences
+    return table.astype({"confidence": float, "second_confidence": float})
+
+
+def _see(picture: Picture) -> tuple[Digit, str | None]:
+    """Return what a classifier gets to see, and what is odd about it."""
+    try:
+        return picture.see()
+    except (ValueError, OSError) as error:  # one bad file does not keep the others from being read
+        return None, str(error)
+
+
+def _load(picture: Picture) -> NDArray[np.generic] | None:
+    try:
+        return picture.load()
+    except (ValueError, OSError):
+        return None

@@ -2,7 +2,7 @@
 
 from kedro.pipeline import Pipeline, node, pipeline
 
-from mnist_kedro.pipelines.inference.nodes import predict_images
+from mnist_kedro.pipelines.inference.nodes import draw_contact_sheet, predict_images
 
 
 def create_pipeline() -> Pipeline:
@@ -12,8 +12,14 @@ def create_pipeline() -> Pipeline:
             node(
                 predict_images,
                 inputs=["final_model", "test_images", "params:inference"],
-                outputs=["predictions", "prediction_confidence"],
+                outputs=["predictions", "submission"],
                 name="predict_images",
-            )
+            ),
+            node(
+                draw_contact_sheet,
+                inputs=["predictions", "test_images", "params:inference"],
+                outputs="contact_sheet",
+                name="draw_contact_sheet",
+            ),
         ]
     )

@@ -1,0 +1,120 @@
+"""Whatever people keep digits in: a picture, an IDX, NumPy or CSV file, or a folder of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mnist_kedro.idx import GZIP_MAGIC, idx_header, read_idx
+from mnist_kedro.imaging import Seen, to_mnist_format
+from mnist_kedro.lazy import pd
+from mnist_kedro.pictures import WHITE, decode_picture
+from mnist_kedro.sources import SIDE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+IDX_MAGIC = idx_header(())[:3]  # two zero bytes and the type, whatever the dimensions
+CSV_ROWS = 1_000  # read at once
+IMAGES = 3  # dimensions of an array of images
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One image of somebody's, not read yet.
+
+    Args:
+        name: The file's, and the number in it from 1 if it holds several: `test.csv#7`.
+        load: Returns grey values `(height, width)`, 0-255, or raises `ValueError` or `OSError`.
+        ready: Whether these are `uint8 (28, 28)` in MNIST's format already.
+    """
+
+    name: str
+    load: Callable[[], NDArray[Any]]
+    ready: bool = False
+
+    def see(self) -> Seen:
+        """Return what a classifier gets to see.
+
+        Raises:
+            ValueError: It cannot be read, or is blank.
+            OSError: The file cannot be opened.
+        """
+        grey = self.load()
+        return Seen(grey, None) if self.ready else to_mnist_format(grey)
+
+
+def find_pictures(path: Path) -> Iterator[Picture]:
+    """Yield the images of a file, or of all files in a folder and below it, in order of name.
+
+    A file of many images that is not what it should be is one picture, which cannot be loaded.
+    """
+    folder = path if path.is_dir() else path.parent
+    for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
+        name = file.relative_to(folder)
+        if file.is_file() and not any(part.startswith(".") for part in name.parts):
+            try:
+                yield from _in_file(file, name.as_posix())
+            except (ValueError, OSError) as error:
+                yield Picture(name.as_posix(), partial(_fail, error))
+
+
+def numbered(name: str, images: Iterable[NDArray[np.uint8]]) -> Iterator[Picture]:
+    """Yield images in MNIST's format, `uint8 (28, 28)`, under this name and their number from 1."""
+    for number, image in enumerate(images, start=1):
+        yield Picture(f"{name}#{number}", partial(np.asarray, image), ready=True)
+
+
+def _in_file(path: Path, name: str) -> Iterator[Picture]:
+    with path.open("rb") as file:
+        start = file.read(len(IDX_MAGIC))
+    if start == IDX_MAGIC or start.startswith(GZIP_MAGIC):
+        yield from numbered(name, read_idx(path, (SIDE, SIDE)))
+    elif path.suffix.lower() == ".npy":
+        yield from _in_array(path, name)
+    elif path.suffix.lower() == ".csv":
+        yield from numbered(name, _in_table(path))
+    else:
+        yield Picture(name, partial(_decode, path))
+
+
+def _in_array(path: Path, name: str) -> Iterator[Picture]:
+    try:
+        images = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (ValueError, EOFError) as error:
+        raise ValueError(f"{path}: expected a NumPy array, found {error}") from error
+    if images.dtype != np.uint8 or images.ndim != IMAGES:
+        raise ValueError(
+            f"{path}: expected images of 0-255 (uint8) of shape (n, height, width), found "
+            f"{images.dtype} of shape {images.shape}"
+        )
+    for number, image in enumerate(images, start=1):
+        yield Picture(f"{name}#{number}", partial(np.array, image))
+
+
+def _in_table(path: Path) -> Iterator[NDArray[np.uint8]]:
+    """Yield the images of a table as Kaggle's Digit Recognizer has them, a row per image."""
+    for rows in pd.read_csv(path, chunksize=CSV_ROWS):
+        pixels = rows.drop(columns="label", errors="ignore").to_numpy()
+        whole = pixels.dtype.kind == "i" and pixels.shape[1] == SIDE**2
+        if not whole or pixels.min() < 0 or pixels.max() > WHITE:
+            raise ValueError(
+                f"{path}: expected a header and {SIDE**2} columns of whole numbers of 0-255, as in "
+                f"Kaggle's test.csv, found {pixels.shape[1]} of {pixels.dtype}"
+            )
+        yield from pixels.astype(np.uint8).reshape(-1, SIDE, SIDE)
+
+
+def _decode(path: Path) -> NDArray[np.float32]:
+    with path.open("rb") as file:
+        return decode_picture(file)
+
+
+def _fail(error: Exception) -> NDArray[Any]:
+    raise error

@@ -1,0 +1,160 @@
+"""Anybody's picture of a digit to MNIST's format, as its authors made it.
+
+The digit's longer side fills 20 pixels, anti-aliased, and its centre of mass lies in the middle of
+28x28: LeCun et al., 1998, "Gradient-based learning applied to document recognition".
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple
+
+import numpy as np
+from PIL import Image
+from scipy import ndimage
+
+from mnist_kedro.ink import LINK, find_ink, stroke_width
+from mnist_kedro.pictures import WHITE, PictureError, decode_picture
+from mnist_kedro.sources import BOX, SIDE
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from mnist_kedro.ink import Floats
+
+MIDDLE = SIDE / 2  # row and column where MNIST has its digits' centres, to half a pixel
+FINER = 4  # times as many pixels while strokes are made bolder or finer
+STROKES = (
+    2.0,
+    2.75,
+)  # pixels of 20: what is outside is brought to the width of most of MNIST's strokes
+SPECK = 0.05  # of the largest part's ink: what has less is dirt
+NEAR = 0.25  # of the digit's longer side: parts that are no further away belong to it
+TALL = 0.5  # of the digit's height: a part beside it that is as tall is another digit
+SMALLEST = 12  # pixels of the digit's longer side in the picture
+FILLED = 0.4  # of the digit's longer side: what is as wide has no strokes
+
+
+class Seen(NamedTuple):
+    """What a classifier gets to see of a picture.
+
+    Args:
+        image: `uint8 (28, 28)`, 0 = paper, 255 = ink.
+        warning: What makes a wrong answer likely, if anything does.
+    """
+
+    image: NDArray[np.uint8]
+    warning: str | None
+
+
+def read_picture(file: BinaryIO) -> Seen:
+    """Read a picture file.
+
+    Raises:
+        PictureError: It is damaged, too large, no picture at all, or blank.
+    """
+    return to_mnist_format(decode_picture(file))
+
+
+def to_mnist_format(grey: NDArray[np.float32] | NDArray[np.uint8]) -> Seen:
+    """Bring a picture of a digit to MNIST's format; one that has it already stays what it is.
+
+    Args:
+        grey: `(height, width)`, 0-255: dark ink on light paper, or light ink on dark paper.
+
+    Raises:
+        PictureError: It is blank.
+    """
+    values = grey.astype(np.float32)
+    for candidate in (values, WHITE - values):
+        if _is_mnist_format(candidate):
+            return Seen(candidate.astype(np.uint8), None)
+    digit, several = _find_digit(find_ink(values))
+    size = max(digit.shape)
+    digit = _resize(digit, FINER * BOX)
+    width = stroke_width(digit > 1 / 2) / FINER
+    image = _centre(_resize(_crop(_change_weight(digit, width)), BOX))
+    return Seen(image, _warn(several, size, width))
+
+
+def _warn(several: bool, size: int, width: float) -> str | None:
+    if several:
+        return "several digits: the largest was read, give it a picture of its own"
+    if size < SMALLEST:
+        return f"too small: {size} pixels, come closer"
+    if width > FILLED * BOX:
+        return "mostly ink: there are no strokes, use a finer pen"
+    return None
+
+
+def _is_mnist_format(grey: Floats) -> bool:
+    if grey.shape != (SIDE, SIDE) or grey.min() > 0 or grey.max() <= WHITE / 2:
+        return False
+    off_centre = np.abs(np.array(ndimage.center_of_mass(grey)) - MIDDLE)
+    return max(_crop(grey).shape) in (BOX - 1, BOX) and bool(off_centre.max() <= 1 / 2)
+
+
+def _find_digit(ink: Floats) -> tuple[Floats, bool]:
+    """Return the strokes of the largest digit, cut out, and whether there are more digits."""
+    parts, count = ndimage.label(ink > 0, LINK)
+    if count == 0:
+        raise PictureError("expected a digit, found a blank picture: write it larger or darker")
+    amounts = ndimage.sum_labels(ink, parts, np.arange(1, count + 1))
+    boxes = np.array([[(s.start, s.stop) for s in box] for box in ndimage.find_objects(parts)])
+    largest, *others = np.argsort(-amounts)
+    digit, box, several = [largest], boxes[largest], False
+    for part in others:
+        if amounts[part] < SPECK * amounts[largest]:
+            break
+        gaps = np.maximum(boxes[part][:, 0] - box[:, 1], box[:, 0] - boxes[part][:, 1])
+        height, width = box[:, 1] - box[:, 0]
+        tall = boxes[part][0, 1] - boxes[part][0, 0] >= TALL * height
+        if gaps.max() <= NEAR * max(height, width) and not (tall and gaps[1] >= 0):
+            digit.append(part)
+            box = np.stack(
+                [np.minimum(box, boxes[part])[:, 0], np.maximum(box, boxes[part])[:, 1]], axis=1
+            )
+        else:
+            several |= bool(tall)
+    (top, bottom), (left, right) = box
+    chosen = np.isin(parts, np.array(digit) + 1)
+    return (ink * chosen)[top:bottom, left:right], several
+
+
+def _change_weight(digit: Floats, width: float) -> Floats:
+    """Make strokes that are finer or bolder than nearly all of MNIST's as wide as those.
+
+    Args:
+        digit: 0-1, `FINER` times as large as in MNIST.
+        width: Of its strokes, in MNIST's pixels.
+    """
+    bolder = float(np.clip(width, *STROKES)) - width
+    if not bolder or not width:
+        return digit
+    mask = np.pad(digit > 1 / 2, FINER * BOX // 4)
+    outside, inside = ndimage.distance_transform_edt(~mask), ndimage.distance_transform_edt(mask)
+    depth = inside - outside + np.where(mask, -1 / 2, 1 / 2)
+    changed: Floats = np.clip((depth + bolder * FINER / 2) / FINER + 1 / 2, 0, 1)
+    return changed
+
+
+def _crop(array: Floats) -> Floats:
+    """Cut off rows and columns of nothing but paper from the edges."""
+    rows, columns = np.nonzero(array)
+    return array[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
+
+
+def _resize(digit: Floats, side: int) -> Floats:
+    """Scale a digit, with anti-aliasing, so that its longer side has so many pixels."""
+    height, width = (max(round(side * n / max(digit.shape)), 1) for n in digit.shape)
+    image = Image.fromarray(np.ascontiguousarray(digit, dtype=np.float32))
+    return np.asarray(image.resize((width, height), Image.Resampling.BILINEAR))
+
+
+def _centre(digit: Floats) -> NDArray[np.uint8]:
+    """Lay a digit on MNIST's paper, its centre of mass in the middle, to half a pixel."""
+    image = np.zeros((SIDE, SIDE), dtype=np.uint8)
+    corner = np.rint(MIDDLE - np.array(ndimage.center_of_mass(digit))).astype(int)
+    top, left = np.clip(corner, 0, np.subtract(image.shape, digit.shape))
+    height, width = digit.shape
+    image[top : top + height, left : left + width] = np.rint(WHITE * np.clip(digit, 0, 1))
+    return image

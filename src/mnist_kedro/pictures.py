@@ -1,0 +1,106 @@
+"""Picture files to grey values, as they were drawn, photographed or scanned."""
+
+from __future__ import annotations
+
+import struct
+import warnings
+import zlib
+from typing import TYPE_CHECKING, BinaryIO
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF")
+MAX_PIXELS = 50_000_000  # of a picture, checked before anything is unpacked
+LONGEST_SIDE = 400  # pixels: what is larger is reduced to half of this, or more
+WHITE = 255
+SMALLEST_SIDE = 8  # pixels: a digit needs as many
+SIXTEEN_BITS = 257  # their white, 65,535, divided by ours
+# What Pillow's decoders raise for damaged files.
+DAMAGED = (
+    *(OSError, SyntaxError, ValueError, TypeError, LookupError, OverflowError, EOFError),
+    *(struct.error, zlib.error, Image.DecompressionBombError),
+)
+
+
+class PictureError(ValueError):
+    """A picture cannot be read; says what was expected, found and what to do."""
+
+
+def decode_picture(file: BinaryIO) -> NDArray[np.float32]:
+    """Read a picture: PNG, JPEG, WebP, BMP, TIFF, or the first frame of a GIF.
+
+    It is turned as its EXIF data say. What is transparent becomes paper: white, or black below
+    light ink.
+
+    Args:
+        file: Opened for bytes.
+
+    Returns:
+        Grey values `(height, width)`, 0 = black, 255 = white; large pictures are reduced.
+
+    Raises:
+        PictureError: It is no such picture, damaged, or has too few pixels or over 50 million.
+    """
+    try:
+        with warnings.catch_warnings(action="ignore"):  # about damage that does no harm
+            image = Image.open(file, formats=FORMATS)
+            _check_size(*image.size)
+            return _decode(image)
+    except PictureError:
+        raise
+    except UnidentifiedImageError as error:
+        raise PictureError(
+            f"expected a picture in one of the formats {', '.join(FORMATS)}, found something else"
+        ) from error
+    except DAMAGED as error:
+        raise PictureError(f"expected a whole picture, found a damaged one: {error}") from error
+
+
+def _check_size(width: int, height: int) -> None:
+    if width * height > MAX_PIXELS:
+        raise PictureError(
+            f"expected at most {MAX_PIXELS:,} pixels, found {width:,} x {height:,}: make the "
+            f"picture smaller"
+        )
+    if min(width, height) < SMALLEST_SIDE:
+        raise PictureError(
+            f"expected at least {SMALLEST_SIDE} pixels in each direction, found {width} x {height}"
+        )
+
+
+def _decode(image: Image.Image) -> NDArray[np.float32]:
+    share = LONGEST_SIDE / max(image.size)
+    # A JPEG is unpacked at an eighth of its size at once, if that is enough.
+    image.draft("L", (max(int(share * image.width), 1), max(int(share * image.height), 1)))
+    image.load()
+    grey = _to_grey(ImageOps.exif_transpose(image))
+    if (factor := max(grey.size) // LONGEST_SIDE) > 1:
+        grey = grey.reduce(factor)
+    return np.asarray(grey, dtype=np.float32)
+
+
+def _to_grey(image: Image.Image) -> Image.Image:
+    """Return the picture in mode `L` or `F`, 0-255."""
+    if image.mode.startswith(("I", "F")):
+        values = np.asarray(image, dtype=np.float32)
+        if not np.isfinite(values).all():
+            raise PictureError("expected grey values that are numbers, found some that are not")
+        if image.mode.startswith("I;16"):
+            return Image.fromarray(values / SIXTEEN_BITS)
+        lowest, highest = values.min(), values.max()
+        return Image.fromarray(WHITE * (values - lowest) / max(highest - lowest, 1e-6))
+    if image.has_transparency_data:
+        return _on_paper(image.convert("RGBA").convert("LA"))
+    return image.convert("L")
+
+
+def _on_paper(image: Image.Image) -> Image.Image:
+    """Lay a picture of mode `LA` on white paper, or on black paper where its ink is light."""
+    grey, alpha = image.split()
+    ink = np.asarray(grey, dtype=np.float32)[np.asarray(alpha) > WHITE // 2]
+    paper = 0 if ink.size and ink.mean() > WHITE / 2 else WHITE
+    return Image.composite(grey, Image.new("L", image.size, paper), alpha)
