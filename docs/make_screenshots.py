@@ -13,11 +13,12 @@ from unittest.mock import patch
 from kedro.framework.session import KedroSession
 from kedro.framework.startup import bootstrap_project
 from PIL import Image
+from playwright.sync_api import expect
 from plotly.io import from_json
 from rich.console import Console
 from rich.text import Text
 
-from docs import pages
+from docs import digits, pages
 from mnist_kedro.summary import print_summary
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ IMAGES = Path(__file__).parent / "images"
 WIDTH = 1000  # pixels
 COLOURS = 256
 COLUMNS = 100
+DRAWN = 3  # the digit on the demo's pictures
 SUMMARISED = ("leaderboard", "champion", "final_metrics")
 
 
@@ -54,6 +56,8 @@ def main() -> None:
         if charts := list(project.glob("data/08_reporting/tuning_chart.json/*/*.json")):
             page.set_content(from_json(max(charts).read_text(encoding="utf-8")).to_html())
             save(page.locator(".js-plotly-plot").screenshot(), "tuning_chart")
+    with pages.demo(project) as url:
+        photograph_demo(url)
     figure = max(project.glob("data/08_reporting/confusion_matrix.png/*/confusion_matrix.png"))
     save(figure.read_bytes(), "confusion_matrix")
 
@@ -63,6 +67,16 @@ def photograph(page: Page) -> bytes:
     page.add_style_tag(content=".assistant-fab-label, [data-assistant-ui] {display: none}")
     page.wait_for_timeout(1500)  # animations, of which the pages do not tell the end
     return page.screenshot()
+
+
+def photograph_demo(url: str) -> None:
+    """Save the page to draw on, with a digit, as it looks on a desktop and on a phone."""
+    for name, width, height in (("demo", 960, 720), ("demo_phone", 390, 844)):
+        with pages.chromium_page(width, height, phone=name == "demo_phone") as page:
+            page.goto(url)
+            digits.draw(page, DRAWN)
+            expect(page.get_by_role("status")).not_to_be_empty()  # the answer is the final one
+            save(page.screenshot(), name)
 
 
 def save(png: bytes, name: str) -> None:

@@ -1,6 +1,6 @@
-"""The pages on which people look at a run, in a headless Chromium: MLflow's UI, Kedro-Viz's site.
+"""The pages that people look at, in a headless Chromium: MLflow's UI, Kedro-Viz's site, the demo.
 
-`make_screenshots.py` photographs them, `tests/test_browser.py` reads them.
+`make_screenshots.py` photographs them, the tests of the browser read them.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import ViewportSize, expect, sync_playwright
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,11 +51,12 @@ SERVER_VARIABLES = {
 
 
 @contextmanager
-def chromium_page(width: int = 1280, height: int = 900) -> Iterator[Page]:
-    """Start a browser for one page of this many pixels."""
+def chromium_page(width: int = 1280, height: int = 900, *, phone: bool = False) -> Iterator[Page]:
+    """Start a browser for one page of this many pixels, which a phone has under fingers."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_OPTIONS)
-        page = browser.new_page(viewport={"width": width, "height": height})
+        size = ViewportSize(width=width, height=height)
+        page = browser.new_page(viewport=size, is_mobile=phone, has_touch=phone)
         page.set_default_timeout(PATIENCE)
         for key, value in REMEMBERED.items():
             item = json.dumps(json.dumps(value))
@@ -67,20 +68,19 @@ def chromium_page(width: int = 1280, height: int = 900) -> Iterator[Page]:
 @contextmanager
 def mlflow_ui(project: Path) -> Iterator[str]:
     """Serve MLflow's UI on a project's `mlflow.db`, and yield its address."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
     store = f"sqlite:///{project.resolve() / 'mlflow.db'}"
-    command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", store]
-    command += ["--port", str(port), "--workers", "1", "--uvicorn-opts", "--log-level warning"]
-    server = subprocess.Popen(
-        command, cwd=project, env=os.environ | SERVER_VARIABLES, start_new_session=True
-    )
-    try:
-        _wait_until_it_answers(server, port)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        os.killpg(server.pid, signal.SIGTERM)  # the worker too
-        server.wait()
+    options = ["--backend-store-uri", store, "--workers", "1"]
+    with _server(
+        project, "mlflow", "server", *options, "--uvicorn-opts", "--log-level warning"
+    ) as url:
+        yield url
+
+
+@contextmanager
+def demo(project: Path) -> Iterator[str]:
+    """Serve the page to draw on, which a project's final model reads, and yield its address."""
+    with _server(project, "kedro", "demo", "--no-browser") as url:
+        yield url
 
 
 @contextmanager
@@ -122,6 +122,25 @@ def open_graph(page: Page, url: str, types: str = "nodes,datasets") -> None:
     page.locator(".pipeline-node").first.wait_for()
 
 
+@contextmanager
+def _server(project: Path, *command: str) -> Iterator[str]:
+    """Run a Python module's command, which takes a `--port`, and yield its address."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    server = subprocess.Popen(
+        [sys.executable, "-m", *command, "--port", str(port)],
+        cwd=project,
+        env=os.environ | SERVER_VARIABLES,
+        start_new_session=True,
+    )
+    try:
+        _wait_until_it_answers(server, port)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        os.killpg(server.pid, signal.SIGTERM)  # its workers too
+        server.wait()
+
+
 def _wait_until_it_answers(server: subprocess.Popen[bytes], port: int) -> None:
     for _ in range(SERVER_PATIENCE * 4):
         if server.poll() is not None:
@@ -133,8 +152,8 @@ def _wait_until_it_answers(server: subprocess.Popen[bytes], port: int) -> None:
         else:
             return
     raise TimeoutError(
-        f"expected MLflow's server to answer within {SERVER_PATIENCE} s, it did not: see its "
-        f"messages above"
+        f"expected the server to answer within {SERVER_PATIENCE} s, it did not: see its messages "
+        f"above"
     )
 
 
