@@ -53,7 +53,7 @@ def test_a_default_run_prints_a_leaderboard_and_no_noise(finished_project):
 
 def test_every_stage_saves_what_the_next_reads(finished_project):
     project, _ = finished_project
-    profile, splits, leaderboard, champion, metrics, predictions, confidence = load(
+    profile, splits, leaderboard, champion, metrics, predictions, submission = load(
         project,
         "dataset_profile",
         "splits",
@@ -61,7 +61,7 @@ def test_every_stage_saves_what_the_next_reads(finished_project):
         "champion",
         "final_metrics",
         "predictions",
-        "prediction_confidence",
+        "submission",
     )
     assert profile["name"] == "embedded digits (not MNIST)"
     assert splits["split"].value_counts().to_dict() == {"train": 1150, "validation": 287}
@@ -73,9 +73,13 @@ def test_every_stage_saves_what_the_next_reads(finished_project):
     assert champion["data_sha256"] == profile["data_sha256"]
     assert metrics["n_test"] == 360
     assert metrics["test_accuracy_low"] < metrics["test_accuracy"] < metrics["test_accuracy_high"]
-    assert list(predictions) == ["ImageId", "Label"]
-    assert list(predictions["ImageId"]) == list(range(1, 361)) == list(confidence["ImageId"])
-    assert confidence["confidence"].between(0.1, 1).all()
+    assert list(predictions["file"]) == [f"test_images#{number}" for number in range(1, 361)]
+    assert predictions["confidence"].between(0.1, 1).all()
+    assert predictions["warning"].isna().all()
+    assert list(submission) == ["ImageId", "Label"]
+    assert list(submission["ImageId"]) == list(range(1, 361))
+    assert list(submission["Label"]) == list(predictions["label"])
+    assert len(pictures(project, "contact_sheet", "07_model_output")) == 1
 
 
 def test_the_final_model_is_the_one_that_was_scored(finished_project):
@@ -83,8 +87,8 @@ def test_the_final_model_is_the_one_that_was_scored(finished_project):
     model, images, labels, metrics, predictions = load(
         project, "final_model", "test_images", "test_labels", "final_metrics", "predictions"
     )
-    np.testing.assert_array_equal(model.predict(images), predictions["Label"])
-    assert (predictions["Label"] == labels).mean() == metrics["test_accuracy"]
+    np.testing.assert_array_equal(model.predict(images), predictions["label"])
+    assert (predictions["label"] == labels).mean() == metrics["test_accuracy"]
 
 
 def test_every_candidate_and_the_final_model_are_reported(finished_project):
@@ -101,11 +105,11 @@ def test_every_candidate_and_the_final_model_are_reported(finished_project):
     assert len(pictures(project, "reliability_diagram")) == 1
 
 
-def pictures(project, name):
+def pictures(project, name, layer="08_reporting"):
     """Paths of the saved pictures of this name, which are small, and are pictures."""
-    paths = list((project / "data/08_reporting").glob(f"{name}.png/*/*.png"))
+    paths = list((project / "data" / layer).glob(f"{name}.png/*/*.png"))
     assert all(path.read_bytes().startswith(b"\x89PNG") for path in paths)
-    assert all(1_000 < path.stat().st_size < 60_000 for path in paths)
+    assert all(1_000 < path.stat().st_size < 100_000 for path in paths)
     return paths
 
 

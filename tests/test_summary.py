@@ -113,27 +113,67 @@ def test_of_the_final_training_the_test_accuracy_and_where_the_report_is(printed
     ]
 
 
-@pytest.mark.parametrize(("version", "known"), [("old", True), ("new", False)])
-def test_of_inference_the_number_the_model_and_the_file(
-    printed, tmp_path, monkeypatch, version, known
-):
-    def dataset(kind, name, version, data):
-        kind(filepath=str(tmp_path / name), version=Version(None, version)).save(data)
-        return kind(filepath=str(tmp_path / name), version=Version(version, None))
+PREDICTIONS = pd.DataFrame(
+    {
+        "file": ["three.png", "blank[.png"],
+        "label": pd.array([3, None], dtype="Int64"),
+        "confidence": [0.9875, None],
+        "second_label": pd.array([8, None], dtype="Int64"),
+        "second_confidence": [0.0125, None],
+        "warning": [None, "expected a digit, found a blank picture"],
+    }
+)
 
+
+@pytest.fixture
+def saved_in(tmp_path, monkeypatch):
+    """Function that saves a dataset under one version, and returns it as of that version."""
     monkeypatch.chdir(tmp_path)
+
+    def dataset(kind, name, version, data, **options):
+        kind(filepath=str(tmp_path / name), version=Version(None, version), **options).save(data)
+        return kind(filepath=str(tmp_path / name), version=Version(version, None), **options)
+
+    return dataset
+
+
+@pytest.mark.parametrize(("version", "known"), [("old", True), ("new", False)])
+def test_of_inference_the_number_the_model_and_the_files(printed, saved_in, version, known):
     lines = printed(
         {"predictions"},
         columns=40,
-        predictions=dataset(CSVDataset, "predictions.csv", "now", LEADERBOARD),
-        final_model=dataset(JSONDataset, "model.json", "old", {}),
-        final_manifest=dataset(JSONDataset, "manifest.json", version, FINAL_METRICS),
+        predictions=saved_in(
+            *(CSVDataset, "predictions.csv", "now"),
+            PREDICTIONS.assign(file="test_images#1", warning=None),
+        ),
+        contact_sheet=saved_in(JSONDataset, "contact_sheet.png", "now", {}),
+        final_model=saved_in(JSONDataset, "model.json", "old", {}),
+        final_manifest=saved_in(JSONDataset, "manifest.json", version, FINAL_METRICS),
     )
-    first = ["Predicted 2 labels, by final_model, cnn", "          fitted on MNIST."]
+    first = ["Predicted 1 labels, by final_model, cnn", "          fitted on MNIST."]
     assert lines == [
-        *(first if known else ["Predicted 2 labels, by final_model."]),
+        *(first if known else ["Predicted 1 labels, by final_model."]),
         "File      predictions.csv/now/predictions.csv",
+        "Pictures  contact_sheet.png/now/contact_sheet.png",
     ]
+
+
+def test_of_somebodys_pictures_what_each_shows(printed, saved_in):
+    lines = printed(
+        {"predictions"},
+        predictions=saved_in(
+            *(CSVDataset, "predictions.csv", "now", PREDICTIONS),
+            load_args={"dtype": {"label": "Int64", "second_label": "Int64"}},
+        ),
+        contact_sheet=MemoryDataset(),
+        final_model=MemoryDataset(),
+    )
+    rows = [line.split() for line in lines if ".png" in line]
+    assert rows == [
+        ["three.png", "3", "98.75", "%", "8"],
+        ["blank[.png", "expected", "a", "digit,", "found", "a", "blank", "picture"],
+    ]
+    assert "Odd       1 of 2 images have a warning." in lines
 
 
 def test_a_data_set_may_have_any_name(printed):

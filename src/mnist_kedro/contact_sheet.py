@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mnist_kedro.lazy import Figure, pd
-from mnist_kedro.pictures import WHITE
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping, Sequence
@@ -68,7 +67,7 @@ def _draw_picture(
     height, width = np.array(image.shape) / max(image.shape)
     x, y = left + (1 - width) / 2, top - (1 - height) / 2
     extent = (x, x + width, y - height, y)
-    axes.imshow(image, cmap=colours, vmin=0, vmax=WHITE, extent=extent)
+    axes.imshow(image, cmap=colours, vmin=0, vmax=255, extent=extent)
     axes.add_patch(Rectangle((x, y - height), width, height, fill=False, color="0.8"))
 
 

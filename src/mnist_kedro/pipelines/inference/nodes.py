@@ -14,13 +14,14 @@ from pydantic import AfterValidator
 
 from mnist_kedro.classifiers.classifier import Classifier
 from mnist_kedro.contact_sheet import plot_contact_sheet
-from mnist_kedro.image_files import Picture, find_pictures, numbered
 from mnist_kedro.lazy import Figure, pd
 from mnist_kedro.metrics import predict_labels
 from mnist_kedro.parameters import Parameters
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+
+    from mnist_kedro.image_files import Picture
 
 BATCH = 256  # pictures in memory at once
 SHOWN = 24  # digits on the contact sheet
@@ -109,6 +110,8 @@ def draw_contact_sheet(
 
 
 def _pictures(test_images: NDArray[np.uint8], parameters: InferenceParameters) -> Iterator[Picture]:
+    from mnist_kedro.image_files import find_pictures, numbered
+
     if parameters.images is None:
         return numbered("test_images", test_images)
     return find_pictures(parameters.images)
