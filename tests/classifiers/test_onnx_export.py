@@ -33,6 +33,8 @@ CLASSIFIERS = {
     "logistic, deskewed": (LOGISTIC, {"C": 0.05, "max_iter": 200}, DESKEW),
     "forest": (FOREST, {"n_estimators": 30}, []),
     "forest, deskewed": (FOREST, {"n_estimators": 30}, DESKEW),
+    "extra trees": ("sklearn.ensemble.ExtraTreesClassifier", {"max_depth": 5}, []),
+    "boosting": ("sklearn.ensemble.GradientBoostingClassifier", {"n_estimators": 3}, []),
     "neighbours": ("sklearn.neighbors.KNeighborsClassifier", {"n_neighbors": 3}, []),
     "bayes": ("sklearn.naive_bayes.GaussianNB", {"var_smoothing": 0.1}, []),
     "svm": ("sklearn.svm.LinearSVC", {}, []),
@@ -41,12 +43,12 @@ CLASSIFIERS = {
         {"max_iter": 1, "max_depth": 1, "max_bins": 3},
         [],
     ),
-    "centroids": ("sklearn.neighbors.NearestCentroid", {}, []),
+    "dummy": ("sklearn.dummy.DummyClassifier", {}, []),
 }
 NOT_EXPORTED = {
     "svm": "expected a classifier with probabilities, found LinearSVC",
     "histograms": "can convert, found HistGradientBoostingClassifier: Unable to create node",
-    "centroids": "can convert, found NearestCentroid: Unable to find a shape calculator",
+    "dummy": "can convert, found DummyClassifier: Unable to find a shape calculator",
 }
 DIGITS = embedded_digits()
 
@@ -151,6 +153,7 @@ def test_a_model_of_another_classifier_is_refused():
         compare_with_onnx(fitted("bayes"), *other)
 
 
+@pytest.mark.slow
 def test_an_export_prints_nothing_and_predicting_needs_no_torch(tmp_path):
     (tmp_path / "model.onnx").write_bytes(exported("mlp"))
     load = (

@@ -15,11 +15,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import onnx
 import torch
+from sklearn.ensemble import ExtraTreesClassifier, RandomForestClassifier
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.preprocessing import FunctionTransformer
 from torch import nn
 
 from mnist_kedro.classifiers.build import flatten_and_scale
+from mnist_kedro.classifiers.onnx_forest import convert_forest
 from mnist_kedro.classifiers.onnx_predict import load_onnx
 from mnist_kedro.classifiers.torch_classifier import TorchClassifier
 from mnist_kedro.classifiers.training import PREDICTION_BATCH, to_float
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     TensorFunction = Callable[[torch.Tensor], torch.Tensor]
 
 OPSETS = {"": 20, "ai.onnx.ml": 3}  # versions of ONNX's operators: what PyTorch writes, too
+FORESTS = (RandomForestClassifier, ExtraTreesClassifier)
 TOLERANCE = 1e-4  # of a probability
 
 logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it misses torchvision, which we do not
@@ -149,6 +152,8 @@ def _trace(parts: list[nn.Module], output: str) -> onnx.ModelProto:
 
 def _convert(estimator: Any) -> onnx.ModelProto:  # noqa: ANN401 (any of scikit-learn's)
     """Return the ONNX model of an estimator, from `features` to `probabilities`."""
+    if isinstance(estimator, FORESTS):
+        return convert_forest(estimator, OPSETS)
     from skl2onnx import to_onnx
     from skl2onnx.common.data_types import FloatTensorType
 
