@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import io
 import pickle
 import time
-import warnings
 from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
-import onnxruntime
-import torch
 
 from benchmarks.bare_script import predict_with_network
 from benchmarks.measure import Row, announce, in_turn
 from benchmarks.training import candidate_classifier
+from mnist_kedro.classifiers.onnx_export import export_to_onnx
+from mnist_kedro.classifiers.onnx_predict import load_onnx
 from mnist_kedro.sources import load_folder
 
 if TYPE_CHECKING:
@@ -63,31 +61,9 @@ def measure_group(folder: Path, runs: int) -> tuple[list[Row], list[str]]:
 
 
 def onnx_side(classifier: TorchClassifier) -> Predict:
-    """Export the network, and return the prediction of a session with one thread."""
-    network = torch.nn.Sequential(classifier.network_).eval().cpu()
-    exported = io.BytesIO()
-    with warnings.catch_warnings(action="ignore"):  # about what the exporter itself will change
-        torch.onnx.export(
-            network,
-            (torch.zeros(2, 28, 28),),
-            exported,
-            input_names=["images"],
-            dynamic_shapes=({0: torch.export.Dim("n")},),
-            dynamo=True,
-            verbose=False,
-        )
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    session = onnxruntime.InferenceSession(
-        exported.getvalue(), options, providers=["CPUExecutionProvider"]
-    )
-    scale = np.float32(255)
-
-    def predict(images: Images) -> NDArray[np.integer]:
-        (logits,) = session.run(None, {"images": images.astype(np.float32) / scale})
-        return logits.argmax(axis=1)
-
-    return predict
+    """Return the labels' prediction of the classifier's ONNX export."""
+    probabilities = load_onnx(export_to_onnx(classifier))
+    return lambda images: probabilities(images).argmax(axis=1)
 
 
 def check_same_labels(sides: dict[str, Predict], images: Images) -> None:

@@ -1,6 +1,7 @@
 """The real commands, in processes of their own, on the embedded digits."""
 
 import contextlib
+import hashlib
 import os
 import re
 import shutil
@@ -16,6 +17,7 @@ from kedro.framework.session import KedroSession
 from kedro.framework.startup import bootstrap_project
 
 from mnist_kedro.classifiers.build import Candidate
+from mnist_kedro.classifiers.onnx_predict import load_onnx
 from mnist_kedro.metrics import percent
 
 pytestmark = pytest.mark.slow
@@ -144,6 +146,20 @@ def test_the_manifest_says_how_to_make_the_final_model_again(finished_project):
     assert set(provenance["packages"]) >= {"scikit-learn", "torch", "kedro"}
     assert manifest["settings"] == champion["settings"]
     assert manifest["settings"]["seed"] == 0
+
+
+def test_the_onnx_export_is_the_final_model(finished_project):
+    project, _ = finished_project
+    exported, manifest, model, images = load(
+        project, "final_onnx", "final_manifest", "final_model", "test_images"
+    )
+    (run,) = versions(project, "06_models/final_model/model.onnx")
+    assert manifest["provenance"]["versions"]["final_onnx"] == run
+    assert manifest["onnx"]["sha256"] == hashlib.sha256(exported).hexdigest()
+    assert (manifest["onnx"]["compared"], manifest["onnx"]["different_labels"]) == (360, 0)
+    assert manifest["onnx"]["largest_probability_difference"] < 1e-5
+    labels = np.array(manifest["classes"])[load_onnx(exported)(images).argmax(axis=1)]
+    np.testing.assert_array_equal(labels, model.predict(images))
 
 
 @pytest.mark.parametrize("spelling", ["--pipeline=final", "--pipelines=final"])

@@ -52,7 +52,7 @@ def test_stages_stand_in_run_order_and_compose(in_project):
     assert list(pipelines) == [*stages, "final_training", "inference", *EXTRA]
     final = pipelines["final_training"] + pipelines["inference"]
     assert set(pipelines["final"].nodes) == set(final.nodes)
-    assert len(pipelines["__default__"].nodes) == 17 + 2 * len(CANDIDATES)
+    assert len(pipelines["__default__"].nodes) == 18 + 2 * len(CANDIDATES)
 
 
 def test_what_scores_all_candidates_on_the_test_images_is_no_part_of_a_run(in_project):
@@ -95,6 +95,7 @@ def test_the_test_set_is_read_by_the_last_two_stages_only(in_project):
     }
     assert readers == {
         "final_training.score_final_model",
+        "final_training.export_final_model",  # reads no labels
         "final_training.report_mistakes",
         "inference.predict_images",
         "inference.draw_contact_sheet",

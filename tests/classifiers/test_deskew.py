@@ -1,9 +1,11 @@
 import numpy as np
 import pytest
+import torch
+from scipy.ndimage import map_coordinates
 from sklearn.utils import get_tags
 
 from mnist_kedro.classifiers import Deskew
-from mnist_kedro.classifiers.deskew import TALL, WIDE
+from mnist_kedro.classifiers.deskew import TALL, WIDE, _places
 from mnist_kedro.sources import embedded_digits
 
 ROWS, COLUMNS = np.mgrid[:28, :28] - 13.5
@@ -74,6 +76,17 @@ def test_real_digits_keep_type_and_shape_and_originals_are_left_alone():
     spread = np.std([moments(image) for image in changed], axis=0)
     assert (spread < np.std([moments(image) for image in before], axis=0)).all()
     assert spread.max() < 0.3
+
+
+def test_between_pixels_it_interpolates_as_scipy_does():
+    images = np.random.default_rng(0).integers(0, 256, (300, 28, 28), dtype=np.uint8)
+    images[:, 5:, 9:] = 0  # so that places outside of the image are asked for
+    places = zip(*_places(torch.tensor(images).double()), strict=True)
+    expected = [
+        map_coordinates(image, place, order=1, output=np.uint8)
+        for image, place in zip(images, places, strict=True)
+    ]
+    np.testing.assert_array_equal(Deskew().transform(images), expected)
 
 
 def test_it_says_that_it_takes_images_and_learns_nothing():

@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
-from scipy.ndimage import affine_transform
+import torch
 from sklearn.base import BaseEstimator, TransformerMixin
+
+from mnist_kedro.classifiers.training import PREDICTION_BATCH
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -32,11 +34,15 @@ class Deskew(TransformerMixin, BaseEstimator):
     def transform(self, images: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Return the changed images, `uint8 (n, height, width)`, bilinearly interpolated."""
         changed = np.empty_like(images)
-        middle = (np.array(images.shape[1:]) - 1) / 2
-        for image, matrix, centre, target in zip(images, *_moments(images), changed, strict=True):
-            # Each pixel takes its value from `matrix @ place + offset`.
-            affine_transform(image, matrix, centre - matrix @ middle, output=target, order=1)
+        for first in range(0, len(images), PREDICTION_BATCH):
+            batch = slice(first, first + PREDICTION_BATCH)
+            changed[batch] = self.transform_tensor(torch.tensor(images[batch])).numpy()
         return changed
+
+    def transform_tensor(self, images: torch.Tensor) -> torch.Tensor:
+        """Do the same with a tensor. The ONNX export traces this."""
+        pixels = images.double()  # exact sums, so each library and batch gives the same images
+        return _interpolate(pixels, *_places(pixels))
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
@@ -45,32 +51,47 @@ class Deskew(TransformerMixin, BaseEstimator):
         return tags
 
 
-def _moments(images: NDArray[np.uint8]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return per image how its ink is spread, `(n, 2, 2)`, and its centre, `(n, 2)`: row, column.
+def _places(pixels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return row and column from which each pixel takes its value, both `(n, height, width)`."""
+    height, width = pixels.shape[1:]
+    rows, columns = torch.meshgrid(
+        torch.arange(height, dtype=torch.float64),
+        torch.arange(width, dtype=torch.float64),
+        indexing="ij",
+    )
+    powers = torch.stack([rows, columns, rows * rows, rows * columns, columns * columns], dim=2)
+    ink = pixels.flatten(1)
+    moments = ink @ powers.flatten(0, 1) / ink.sum(dim=1, keepdim=True).clamp(min=1)
+    row, column, row_row, row_column, column_column = moments.T[:, :, None, None]
+    variance = row_row - row * row
+    slant = (row_column - row * column) / variance.clamp(min=THIN)
+    slant = torch.where(variance > THIN, slant, 0)
+    leaning = column_column - column * column - slant * slant * variance
+    down = _scale(variance, TALL * height) * (rows - (height - 1) / 2)
+    right = _scale(leaning, WIDE * width) * (columns - (width - 1) / 2)
+    return row + down, column + slant * down + right
 
-    The matrix brings an average digit to this one's slant and size.
+
+def _scale(variance: torch.Tensor, standard_deviation: float) -> torch.Tensor:
+    """Return how much larger the ink is than an average digit's; 1 where it is a line or a dot."""
+    # A plain number would lose half of its digits in the ONNX export.
+    average = torch.tensor(standard_deviation, dtype=torch.float64)
+    return torch.where(variance > THIN, variance.abs().sqrt() / average, 1)
+
+
+def _interpolate(pixels: torch.Tensor, rows: torch.Tensor, columns: torch.Tensor) -> torch.Tensor:
+    """Return the images' values at these places, `uint8 (n, height, width)`; outside they are 0.
+
+    For each image the same to the bit as `scipy.ndimage.map_coordinates` with `order=1`.
     """
-    n, height, width = images.shape
-    rows, columns = np.arange(height), np.arange(width)
-    by_row, by_column = images.sum(axis=2, dtype=float), images.sum(axis=1, dtype=float)
-    ink = by_row.sum(axis=1)
-    blank = ink == 0
-    ink[blank] = 1
-    row, column = by_row @ rows / ink, by_column @ columns / ink
-    row[blank], column[blank] = (height - 1) / 2, (width - 1) / 2
-    products = np.einsum("nrc,c->nr", images, columns, dtype=float) @ rows / ink
-    variance = by_row @ rows**2 / ink - row**2
-    slant = _where(variance, (products - row * column) / np.maximum(variance, THIN), 0)
-    leaning = by_column @ columns**2 / ink - column**2 - slant**2 * variance
-    matrix = np.zeros((n, 2, 2))
-    matrix[:, 0, 0] = _where(variance, np.sqrt(np.abs(variance)) / (TALL * height), 1)
-    matrix[:, 1, 0] = slant * matrix[:, 0, 0]
-    matrix[:, 1, 1] = _where(leaning, np.sqrt(np.abs(leaning)) / (WIDE * width), 1)
-    return matrix, np.stack([row, column], axis=1)
-
-
-def _where(
-    variance: NDArray[np.float64], value: NDArray[np.float64], otherwise: float
-) -> NDArray[np.float64]:
-    """Return the value where the ink is spread enough to have one."""
-    return np.where(variance > THIN, value, otherwise)
+    height, width = pixels.shape[1:]
+    top, left = rows.floor().clamp(0, height - 2), columns.floor().clamp(0, width - 2)
+    first, flat = (width * top + left).long().flatten(1), pixels.flatten(1)
+    steps = (0, 1, width, width + 1)  # to the four pixels around a place
+    corners = [flat.gather(1, first + step).view_as(pixels) for step in steps]
+    down, right = rows - top, columns - left
+    upper = corners[0] * (1 - right) + corners[1] * right
+    lower = corners[2] * (1 - right) + corners[3] * right
+    values = upper * (1 - down) + lower * down
+    inside = (rows >= 0) & (rows <= height - 1) & (columns >= 0) & (columns <= width - 1)
+    return torch.where(inside, (values + 0.5).floor(), 0).to(torch.uint8)

@@ -35,9 +35,7 @@ RUN_REPORTS = (
     *("test_leaderboard", "tuning_trials", "tuning_chart"),
 )
 # What `mnist_kedro.classifiers` needs where a model is served.
-MODEL_PACKAGES = (
-    *("lazy-loader", "numpy", "pandas", "pydantic", "scikit-learn", "scipy", "torch", "tqdm"),
-)
+MODEL_PACKAGES = (*("lazy-loader", "numpy", "pandas", "pydantic", "scikit-learn", "torch", "tqdm"),)
 COPIED = {".csv", ".json", ".md", ".png"}  # files that people read; models go another way
 PRIVATE = ("tracking.", "tuning.storage")  # parameters
 DIGEST_LENGTH = 36  # the longest that MLflow takes

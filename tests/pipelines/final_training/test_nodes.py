@@ -1,12 +1,17 @@
+import hashlib
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
 
+from mnist_kedro.classifiers.onnx_predict import load_onnx
 from mnist_kedro.idx import idx_sha256
 from mnist_kedro.mistakes import report_mistakes
 from mnist_kedro.pipelines.final_training.nodes import (
     describe_final_model,
     draw_reliability_diagram,
+    export_final_model,
     find_suspected_labels,
     fit_final_model,
     score_final_model,
@@ -68,14 +73,45 @@ def test_the_test_score_and_the_manifest(digits, champion):
     assert (metrics["candidate"], metrics["data"]) == ("bayes", "digits")
     np.testing.assert_array_equal(predictions["prediction"], expected)
 
-    manifest = describe_final_model(champion, metrics, {"run_id": "now"})
+    found = {"sha256": "ab", "different_labels": 0}
+    manifest = describe_final_model(champion, model, metrics, found, {"run_id": "now"})
     assert manifest == {
         **{key: champion[key] for key in ("candidate", "settings", "data", "data_sha256")},
         "test_accuracy": metrics["test_accuracy"],
         "test_accuracy_low": metrics["test_accuracy_low"],
         "test_accuracy_high": metrics["test_accuracy_high"],
+        "classes": [0, 1, 2, 3, 4, 5, 6, 7, 8, 9],
+        "onnx": found,
         "provenance": {"run_id": "now"},
     }
+    assert json.loads(json.dumps(manifest)) == manifest
+
+
+def test_the_export_is_checked_on_the_test_images(digits, champion):
+    model, _ = fit_final_model(champion, digits.train_images, digits.train_labels)
+    final_onnx, onnx_check = export_final_model(model, digits.test_images)
+    largest = onnx_check.pop("largest_probability_difference")
+    assert 0 < largest < 1e-4
+    assert onnx_check == {
+        "sha256": hashlib.sha256(final_onnx).hexdigest(),
+        "compared": 360,
+        "different_labels": 0,
+    }
+    probabilities = load_onnx(final_onnx)(digits.test_images)
+    difference = np.abs(probabilities - model.predict_proba(digits.test_images)).max()
+    assert largest == pytest.approx(difference, abs=1e-6)
+
+
+def test_an_export_that_predicts_otherwise_is_not_shared(digits, champion, caplog):
+    settings = {"estimator": "sklearn.naive_bayes.BernoulliNB", "seed": 0}
+    model, _ = fit_final_model(
+        champion | {"settings": settings}, digits.train_images, digits.train_labels
+    )
+    final_onnx, onnx_check = export_final_model(model, digits.test_images)
+    assert final_onnx == b""
+    assert onnx_check["sha256"] is None
+    assert onnx_check["reason"].startswith("expected the ONNX model to predict as the classifier")
+    assert onnx_check["reason"] in caplog.text
 
 
 @pytest.fixture(scope="module")
@@ -141,3 +177,10 @@ def test_a_classifier_without_probabilities_is_reported_too(digits, champion):
     assert not draw_reliability_diagram(predictions).axes
     captions = report_mistakes(predictions, digits.test_images)[2].axes[0].texts
     assert "%" not in captions[0].get_text()
+    assert export_final_model(model, digits.test_images) == (
+        b"",
+        {
+            "sha256": None,
+            "reason": "expected a classifier with probabilities, found RidgeClassifier",
+        },
+    )

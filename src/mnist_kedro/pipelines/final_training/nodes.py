@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import logging
 from typing import Any
 
 import numpy as np
@@ -15,6 +17,8 @@ from mnist_kedro.lazy import Figure, pd
 from mnist_kedro.metrics import score_classifier, wilson_interval
 from mnist_kedro.plots import plot_reliability
 from mnist_kedro.sources import verify_data
+
+logger = logging.getLogger(__name__)
 
 
 def fit_final_model(
@@ -79,18 +83,59 @@ def score_final_model(
     return metrics, predictions
 
 
+def export_final_model(
+    final_model: Classifier, test_images: NDArray[np.uint8]
+) -> tuple[bytes, dict[str, Any]]:
+    """Export the final model to ONNX, and check that it predicts the same there.
+
+    Args:
+        final_model: The fitted classifier.
+        test_images: `uint8 (n, 28, 28)`; their labels have no part in it.
+
+    Returns:
+        The ONNX model, and its `sha256` with the results of `compare_with_onnx`. No bytes, and
+        `None` with a `reason`, for a classifier of which there is no such model.
+    """
+    from mnist_kedro.classifiers.onnx_export import (
+        OnnxExportError,
+        compare_with_onnx,
+        export_to_onnx,
+    )
+
+    try:
+        final_onnx = export_to_onnx(final_model)
+        comparison = compare_with_onnx(final_model, final_onnx, test_images)
+    except OnnxExportError as error:
+        logger.warning("The final model has no ONNX export: %s.", error)
+        return b"", {"sha256": None, "reason": str(error)}
+    return final_onnx, {"sha256": hashlib.sha256(final_onnx).hexdigest()} | comparison
+
+
 def describe_final_model(
-    champion: dict[str, Any], final_metrics: dict[str, Any], provenance: dict[str, Any]
+    champion: dict[str, Any],
+    final_model: Classifier,
+    final_metrics: dict[str, Any],
+    onnx_check: dict[str, Any],
+    provenance: dict[str, Any],
 ) -> dict[str, Any]:
     """Write down everything that is needed to make the final model again.
 
     Returns:
         `candidate`, `settings` (with the seed), `data`, `data_sha256`, the test accuracy with its
-        interval, and `provenance`: versions of all inputs and packages, and the git commit.
+        interval, `classes` in the order of the probabilities, `onnx`, what `export_final_model`
+        found, and `provenance`: versions of all inputs and packages, and the git commit.
     """
     accuracy = {key: final_metrics[key] for key in final_metrics if key.startswith("test_accuracy")}
     copied = ("candidate", "settings", "data", "data_sha256")
-    return {key: champion[key] for key in copied} | accuracy | {"provenance": provenance}
+    return (
+        {key: champion[key] for key in copied}
+        | accuracy
+        | {
+            "classes": final_model.classes_.tolist(),
+            "onnx": onnx_check,
+            "provenance": provenance,
+        }
+    )
 
 
 def draw_reliability_diagram(test_predictions: pd.DataFrame) -> Figure:

@@ -7,6 +7,7 @@ from mnist_kedro.pipelines.final_training.model_card import write_model_card
 from mnist_kedro.pipelines.final_training.nodes import (
     describe_final_model,
     draw_reliability_diagram,
+    export_final_model,
     find_suspected_labels,
     fit_final_model,
     score_final_model,
@@ -26,8 +27,14 @@ NODES = [
         name="score_final_model",
     ),
     node(
+        export_final_model,
+        inputs=["final_model", "test_images"],
+        outputs=["final_onnx", "onnx_check"],
+        name="export_final_model",
+    ),
+    node(
         describe_final_model,
-        inputs=["champion", "final_metrics", "provenance"],
+        inputs=["champion", "final_model", "final_metrics", "onnx_check", "provenance"],
         outputs="final_manifest",
         name="describe_final_model",
     ),
