@@ -1,0 +1,95 @@
+"""What every request passes, whatever it asks for: who is addressed, safe headers, a log line."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import time
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import JSONResponse
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+DOCS = "/docs"
+POLICY = (
+    "default-src 'none'; script-src 'self'{docs}; style-src 'self'{docs}; connect-src 'self'; "
+    "img-src 'self' blob: data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+HEADERS = {
+    "content-security-policy": POLICY.format(docs=""),
+    "cross-origin-resource-policy": "same-origin",
+    "referrer-policy": "no-referrer",
+    "x-content-type-options": "nosniff",
+}
+# Swagger UI has a script and styles of its own in the page.
+DOCS_HEADERS = HEADERS | {"content-security-policy": POLICY.format(docs=" 'unsafe-inline'")}
+
+log = logging.getLogger("mnist_kedro.serving.requests")
+
+
+class Guard:
+    """Wraps an application.
+
+    Args:
+        app: The application.
+        hosts: Names by which the server may be addressed, without port: another site's name could
+            be made to point here, for its pages to read what is answered. `None` takes any.
+    """
+
+    def __init__(self, app: ASGIApp, hosts: Collection[str] | None) -> None:
+        self.app = app
+        self.hosts = hosts
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        start = time.perf_counter()
+        answer = {"status": 0, "bytes": 0}
+
+        async def watched_send(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                answer["status"] = message["status"]
+                headers = DOCS_HEADERS if scope["path"] == DOCS else HEADERS
+                MutableHeaders(scope=message).update(headers)
+            else:
+                answer["bytes"] += len(message.get("body", b""))
+            await send(message)
+
+        try:
+            app = self.app if self._is_addressed(scope) else _refuse_host
+            await app(scope, receive, watched_send)
+        finally:
+            milliseconds = 1000 * (time.perf_counter() - start)
+            log.info("%s", json.dumps(_line(scope, answer, milliseconds)))
+
+    def _is_addressed(self, scope: Scope) -> bool:
+        host = Headers(scope=scope).get("host", "")
+        return self.hosts is None or re.sub(r":\d*$", "", host).lower() in self.hosts
+
+
+async def _refuse_host(scope: Scope, receive: Receive, send: Send) -> None:
+    sentence = "expected a Host header that names this server, found another"
+    await JSONResponse({"error": sentence}, HTTPStatus.BAD_REQUEST)(scope, receive, send)
+
+
+def _line(scope: Scope, answer: dict[str, int], milliseconds: float) -> dict[str, object]:
+    """Return what is logged of a request: nothing that its sender has written."""
+    route = scope.get("route")  # no path of our own, no path in the log
+    return {
+        "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
+        "method": scope["method"],
+        "path": getattr(route, "path", None),
+        **answer,
+        "ms": round(milliseconds, 2),
+        "predictions": scope["state"].get("predictions", 0),
+    }
