@@ -8,6 +8,7 @@ import os
 import re
 import sys
 import webbrowser
+from contextlib import suppress
 from typing import IO, TYPE_CHECKING, Any, cast
 
 import click
@@ -110,7 +111,8 @@ def demo(
             click.secho(f"Everybody who can reach {address} can use it.", fg="yellow", err=True)
         if not no_browser and _has_desktop():
             webbrowser.open(address)
-        server.serve(champions, listener, host)
+        with suppress(KeyboardInterrupt):  # the server has closed all when it passes that on
+            server.create_server(champions, host).run(sockets=[listener])
 
 
 def _served_catalog(

@@ -29,15 +29,8 @@ class ChampionError(ValueError):
     """A saved champion cannot be served; says why."""
 
 
-class Export(BaseModel):
-    """What the manifest says of the ONNX file: its sha256, or why there is none."""
-
-    sha256: str | None
-    reason: str | None = None
-
-
-class Manifest(BaseModel):
-    """What of the manifest is served."""
+class Description(BaseModel):
+    """What is told of a champion: accuracies are fractions, from `low` to `high` at 95 %."""
 
     candidate: str
     test_accuracy: float
@@ -46,6 +39,18 @@ class Manifest(BaseModel):
     data: str
     data_sha256: str
     classes: list[int]
+
+
+class Export(BaseModel):
+    """What the manifest says of the ONNX file: its sha256, or why there is none."""
+
+    sha256: str | None
+    reason: str | None = None
+
+
+class Manifest(Description):
+    """What of the manifest is read."""
+
     onnx: Export
 
 

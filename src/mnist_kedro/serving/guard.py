@@ -1,4 +1,4 @@
-"""What every request passes, whatever it asks for: who is addressed, safe headers, a log line."""
+"""What every request passes: whom it addresses, how many are under way, safe headers, the log."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 DOCS = "/docs"
+REQUESTS = 64  # under way at once
 POLICY = (
     "default-src 'none'; script-src 'self'{docs}; style-src 'self'{docs}; connect-src 'self'; "
     "img-src 'self' blob: data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -47,6 +48,7 @@ class Guard:
     def __init__(self, app: ASGIApp, hosts: Collection[str] | None) -> None:
         self.app = app
         self.hosts = hosts
+        self.under_way = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -65,21 +67,25 @@ class Guard:
                 answer["bytes"] += len(message.get("body", b""))
             await send(message)
 
+        self.under_way += 1
         try:
-            app = self.app if self._is_addressed(scope) else _refuse_host
-            await app(scope, receive, watched_send)
+            refusal = self._refusal(scope)
+            await (refusal or self.app)(scope, receive, watched_send)
         finally:
+            self.under_way -= 1
             milliseconds = 1000 * (time.perf_counter() - start)
             log.info("%s", json.dumps(_line(scope, answer, milliseconds)))
 
-    def _is_addressed(self, scope: Scope) -> bool:
-        host = Headers(scope=scope).get("host", "")
-        return self.hosts is None or re.sub(r":\d*$", "", host).lower() in self.hosts
-
-
-async def _refuse_host(scope: Scope, receive: Receive, send: Send) -> None:
-    sentence = "expected a Host header that names this server, found another"
-    await JSONResponse({"error": sentence}, HTTPStatus.BAD_REQUEST)(scope, receive, send)
+    def _refusal(self, scope: Scope) -> JSONResponse | None:
+        """Return the answer to a request that the application is not to see."""
+        host = re.sub(r":\d*$", "", Headers(scope=scope).get("host", "")).lower()
+        if self.hosts is not None and host not in self.hosts:
+            sentence = "expected a Host header that names this server, found another"
+            return JSONResponse({"error": sentence}, HTTPStatus.BAD_REQUEST)
+        if self.under_way > REQUESTS:
+            sentence = f"expected at most {REQUESTS} requests at once, found more: come again soon"
+            return JSONResponse({"error": sentence}, HTTPStatus.SERVICE_UNAVAILABLE)
+        return None
 
 
 def _line(scope: Scope, answer: dict[str, int], milliseconds: float) -> dict[str, object]:

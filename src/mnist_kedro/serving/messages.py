@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import to_json
 
-from mnist_kedro.serving.champion import SIDE, Champion
+from mnist_kedro.serving.champion import SIDE, Champion, Description
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -61,16 +61,9 @@ class Answer(BaseModel):
     version: str
 
 
-class Model(BaseModel):
-    """The champion that answers; accuracies are fractions, `low` to `high` their 95 % interval."""
+class Model(Description):
+    """The champion that answers."""
 
-    candidate: str
-    test_accuracy: float
-    test_accuracy_low: float
-    test_accuracy_high: float
-    data: str
-    data_sha256: str
-    classes: list[int]
     version: str
     onnx_sha256: str
 
@@ -104,11 +97,11 @@ def read_images(body: bytes) -> NDArray[np.uint8]:
         images = message.model_validate_json(body).images
     except ValidationError as error:
         fault = error.errors(include_url=False, include_input=False)[0]
-        where = "".join(f"[{each}]" if isinstance(each, int) else each for each in fault["loc"])
+        place = "".join(f"[{each}]" if isinstance(each, int) else each for each in fault["loc"])
         raise MessageError(
-            f'expected {{"images": ...}} with one image, {SIDE} rows of {SIDE} whole numbers from 0 '
-            f"(paper) to 255 (ink), or with a list of 1 to {MAX_IMAGES:,} such images, found "
-            f"otherwise at {where or 'the whole'}: {fault['msg']}"
+            f'expected {{"images": ...}} with one image, {SIDE} rows of {SIDE} whole numbers from '
+            f"0 (paper) to 255 (ink), or with a list of 1 to {MAX_IMAGES:,} images, found at "
+            f"{place or 'the top'}: {fault['msg']}"
         ) from error
     return np.array(images, np.uint8).reshape(-1, SIDE, SIDE)
 

@@ -6,7 +6,6 @@ import errno
 import ipaddress
 import json
 import socket
-from contextlib import suppress
 from itertools import chain
 from typing import TYPE_CHECKING
 
@@ -26,7 +25,6 @@ LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 LONG_HEAD = "expected a shorter address or fewer headers"
 MAX_HEAD_BYTES = 32 * 1024  # of a request's line and headers
 REQUEST_SECONDS = 20.0  # within which a request arrives, after which its connection is closed
-CONNECTIONS = 64  # at once; whoever comes then is told to come again
 GOODBYE_SECONDS = 3  # for requests under way when the server stops
 
 
@@ -125,12 +123,11 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def serve(champions: Champions, listener: socket.socket, host: str) -> None:
-    """Serve until Ctrl-C.
+def create_server(champions: Champions, host: str) -> uvicorn.Server:
+    """Return the server; `run(sockets=[...])` serves on what `listen` returned, until Ctrl-C.
 
     Args:
         champions: Who answers.
-        listener: Where.
         host: As it was told to `listen`; of all interfaces, any Host header is taken.
     """
     everywhere = host in ("0.0.0.0", "::")  # noqa: S104 (only compared)
@@ -144,8 +141,6 @@ def serve(champions: Champions, listener: socket.socket, host: str) -> None:
         access_log=False,
         server_header=False,
         proxy_headers=False,
-        limit_concurrency=CONNECTIONS,
         timeout_graceful_shutdown=GOODBYE_SECONDS,
     )
-    with suppress(KeyboardInterrupt):  # uvicorn has closed all when it passes that on
-        uvicorn.Server(config).run(sockets=[listener])
+    return uvicorn.Server(config)
