@@ -6,15 +6,15 @@ import asyncio
 import hashlib
 import logging
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import onnxruntime
-from kedro.io import AbstractVersionedDataset, DatasetError
+from kedro.io import DatasetError
 from pydantic import BaseModel, ValidationError
 
 if TYPE_CHECKING:
-    from kedro.io import DataCatalog
+    from kedro.io import AbstractVersionedDataset, DataCatalog
     from numpy.typing import NDArray
 
 MODEL = "final_onnx"
@@ -155,11 +155,7 @@ class Champions:
         return max(self._versions(MODEL) & self._versions(MANIFEST), default=None)
 
     def _versions(self, name: str) -> set[str]:
-        dataset = self._catalog[name]
-        if not isinstance(dataset, AbstractVersionedDataset):
-            raise ChampionError(
-                f"expected {name} to be versioned in the catalog, found that it is not"
-            )
+        dataset = cast("AbstractVersionedDataset[Any, Any]", self._catalog[name])
         dataset.release()  # what it remembers of its folder
         return set(dataset.list_versions(full_path=False))
 

@@ -9,7 +9,7 @@ from onnx import TensorProto, helper, numpy_helper
 from mnist_kedro.sources import embedded_digits
 
 
-def mean_digits():
+def mean_images():
     """The mean image of each class, as unit vectors: `float32 (784, 10)`."""
     digits = embedded_digits()
     means = [digits.train_images[digits.train_labels == label].mean(0) for label in range(10)]
