@@ -1,6 +1,7 @@
 """The real server, against clients that mean well and clients that do not."""
 
 import io
+import itertools
 import json
 import re
 import socket
@@ -234,6 +235,22 @@ def test_deep_nesting_is_refused(server):
 def test_other_requests_are_refused(server, status, request_bytes):
     found, answer = server.send(request_bytes)
     assert found == status
+    assert is_sentence(answer)
+
+
+@pytest.mark.usefixtures("still_answers")
+def test_who_sends_a_large_body_to_its_end_gets_the_refusal(server):
+    body = itertools.repeat(bytes(MEBIBYTE), 100)
+    status, answer = server.send(
+        head(
+            "/predict",
+            "Content-Type: image/png",
+            f"Content-Length: {100 * MEBIBYTE}",
+            "Connection: close",
+        ),
+        *body,
+    )
+    assert status == 413
     assert is_sentence(answer)
 
 

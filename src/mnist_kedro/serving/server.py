@@ -33,6 +33,7 @@ class GuardedProtocol(HttpToolsProtocol):
 
     _in_head = False
     _head_bytes = 0
+    _keep_alive = True
     _deadline: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -65,10 +66,15 @@ class GuardedProtocol(HttpToolsProtocol):
         if len(self.url) + sum(map(len, chain.from_iterable(self.headers))) > MAX_HEAD_BYTES:
             raise ValueError(LONG_HEAD)  # the parser turns it into an answer
         super().on_headers_complete()
+        # To close while a body still comes in would lose an answer that refuses it.
+        self._keep_alive, self.cycle.keep_alive = self.cycle.keep_alive, True
 
     def on_message_complete(self) -> None:
-        """Forget the deadline: the request is here."""
+        """Forget the deadline: the request is here, and perhaps answered already."""
         self._clear_deadline()
+        self.cycle.keep_alive = self._keep_alive
+        if self.cycle.response_complete and not self._keep_alive:
+            self.transport.close()
         super().on_message_complete()
 
     def send_400_response(self, msg: str) -> None:
