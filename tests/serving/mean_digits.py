@@ -1,12 +1,17 @@
 """Champions for the tests: small ONNX models that compare digits with the mean ones."""
 
 import hashlib
+import io
 import json
 
 import numpy as np
 from onnx import TensorProto, helper, numpy_helper
+from PIL import Image
 
 from mnist_kedro.sources import embedded_digits
+
+VERSION = "2026-01-01T00.00.00.000Z"
+BLANK = np.zeros((28, 28), int).tolist()
 
 
 def mean_images():
@@ -67,3 +72,10 @@ def save_champion(project, version, model, manifest):
         path = folder / name / version / name
         path.parent.mkdir(parents=True)
         path.write_bytes(content)
+
+
+def picture(kind="PNG"):
+    """The bytes of a picture of a real digit, dark on white."""
+    file = io.BytesIO()
+    Image.fromarray(255 - embedded_digits().test_images[0]).resize((280, 280)).save(file, kind)
+    return file.getvalue()

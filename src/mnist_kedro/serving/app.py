@@ -163,7 +163,7 @@ async def _read_body(request: Request, limit: int) -> bytes:
     except TimeoutError as error:
         raise HTTPException(
             HTTPStatus.REQUEST_TIMEOUT,
-            f"expected the whole body within {BODY_SECONDS:.0f} s, found {len(body):,} bytes of it",
+            f"expected the whole body within {BODY_SECONDS:g} s, found {len(body):,} bytes of it",
         ) from error
     if max(expected, len(body)) > limit:
         raise HTTPException(
