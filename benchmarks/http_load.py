@@ -1,4 +1,4 @@
-"""Send the same request again and again; print predictions a second and milliseconds, as JSON.
+"""Send the same request again and again; print its seconds and each one's milliseconds, as JSON.
 
 A process of its own, so that it shares no interpreter with what it measures.
 
@@ -7,47 +7,44 @@ Usage: `python benchmarks/http_load.py PORT PATH REQUESTS CONNECTIONS < BODY`
 
 from __future__ import annotations
 
-import http.client
 import json
 import sys
-import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from http import HTTPStatus
+from http.client import HTTPConnection
+from itertools import chain
 
 HEADERS = {"Content-Type": "application/json"}
 
 
 def main(port: int, path: str, requests: int, connections: int) -> None:
     """Load and measure."""
-    body = sys.stdin.buffer.read()
-    milliseconds: list[float] = []
-    threads = [
-        threading.Thread(
-            target=send, args=(port, path, body, requests // connections, milliseconds)
-        )
-        for _ in range(connections)
-    ]
-    start = time.perf_counter()
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    seconds = time.perf_counter() - start
+    send = partial(send_all, port, path, sys.stdin.buffer.read())
+    with ThreadPoolExecutor(connections) as threads:
+        start = time.perf_counter()
+        by_connection = threads.map(send, [requests // connections] * connections)
+        milliseconds = list(chain.from_iterable(by_connection))
+        seconds = time.perf_counter() - start
     print(json.dumps({"seconds": seconds, "milliseconds": milliseconds}))
 
 
-def send(port: int, path: str, body: bytes, requests: int, milliseconds: list[float]) -> None:
-    """Send requests over one connection that is kept open, each after the answer to the last."""
-    connection = http.client.HTTPConnection("127.0.0.1", port)
+def send_all(port: int, path: str, body: bytes, requests: int) -> list[float]:
+    """Send requests over one connection, each after the answer to the last; return milliseconds."""
+    connection = HTTPConnection("127.0.0.1", port)
+    milliseconds = []
     for _ in range(requests):
         start = time.perf_counter()
         connection.request("POST", path, body, HEADERS)
         response = connection.getresponse()
         content = response.read()
         milliseconds.append(1000 * (time.perf_counter() - start))
-        if response.status != http.client.OK:
+        if response.status != HTTPStatus.OK:
             raise ValueError(
                 f"expected an answer from {path}, found {response.status}: {content!r}"
             )
+    return milliseconds
 
 
 if __name__ == "__main__":
