@@ -1,11 +1,10 @@
-"""`kedro demo` under load, against `mlflow models serve` of the same champion; and pictures read.
+"""`kedro demo` under load, against `mlflow models serve` of the same champion; and pictures.
 
 Memory is read from `/proc`, which only Linux has.
 """
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import signal
@@ -13,7 +12,7 @@ import socket
 import subprocess
 import sys
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -22,12 +21,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import requests
-from PIL import Image
 
 from benchmarks.commands import KEDRO, run
 from benchmarks.default_run import copy_project
-from benchmarks.measure import Row, announce, compare, in_turn
-from mnist_kedro.imaging import read_picture
+from benchmarks.measure import Row, announce, in_turn
+from benchmarks.pictures import picture_rows
 from mnist_kedro.serving.champion import Champion, open_champion
 from mnist_kedro.sources import embedded_digits
 
@@ -37,6 +35,7 @@ if TYPE_CHECKING:
 HTTP_LOAD = Path(__file__).with_name("http_load.py")
 REQUESTS = 2_000
 CONNECTIONS = 4
+LOG = "server.log"
 PATIENCE = 120  # seconds until a server that does not answer counts as broken
 PEER = "mlflow models serve"
 MEASURES = {  # unit, goal
@@ -45,7 +44,6 @@ MEASURES = {  # unit, goal
     "the same, p99": ("ms", "ours <= 20 ms"),
     "memory of the server, peak": ("MB", "ours <= 300 MB"),
 }
-PHOTO = (4000, 3000)  # 12 megapixels
 
 
 @dataclass(frozen=True)
@@ -75,14 +73,9 @@ def measure_group(_folder: Path, runs: int) -> tuple[list[Row], list[str]]:
         Row.of(name, PEER, our, their, goal, unit)
         for (name, (unit, goal)), our, their in zip(MEASURES.items(), ours, theirs, strict=True)
     ]
-    pictures = {
-        "from a PNG of 28x28 to its label": (small_picture(), "ours <= 5 ms"),
-        "from a JPEG of 12 megapixels to its label": (photograph(), "ours <= 60 ms"),
-    }
-    for name, (picture, goal) in pictures.items():
-        peers = {"Pillow's draft and resize": (partial(read_plainly, champion, picture), goal)}
-        rows += compare(name, partial(read, champion, picture), peers, "ms")
-    return rows, [f"Served: {champion.manifest.candidate}, of {champion.manifest.data}"]
+    return rows + picture_rows(champion), [
+        f"Served: {champion.manifest.candidate}, of {champion.manifest.data}"
+    ]
 
 
 def measure(server: Server, project: Path) -> tuple[float, float, float, float]:
@@ -90,7 +83,7 @@ def measure(server: Server, project: Path) -> tuple[float, float, float, float]:
     body = json.dumps({server.key: embedded_digits().test_images[:1].tolist()})
     start = time.perf_counter()
     with started(server, project) as (process, port):
-        wait_for_answer(process, f"http://127.0.0.1:{port}{server.path}", body)
+        wait_for_answer(process, f"http://127.0.0.1:{port}{server.path}", body, project / LOG)
         first = time.perf_counter() - start
         arguments = (str(port), server.path, str(REQUESTS), str(CONNECTIONS))
         loaded: dict[str, Any] = json.loads(
@@ -109,12 +102,15 @@ def started(server: Server, project: Path) -> Iterator[tuple[subprocess.Popen[by
     """Start a server on a free port, and stop all its processes."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    store = {"MLFLOW_TRACKING_URI": f"sqlite:///{project.resolve() / 'mlflow.db'}"}
-    with (project / "server.log").open("wb") as log:
+    environment = {
+        "MLFLOW_TRACKING_URI": f"sqlite:///{project.resolve() / 'mlflow.db'}",
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",  # for uvicorn
+    }
+    with (project / LOG).open("wb") as log:
         process = subprocess.Popen(
             [*server.command, str(port)],
             cwd=project,
-            env=os.environ | store,
+            env=os.environ | environment,
             stdout=log,
             stderr=log,
             start_new_session=True,
@@ -122,15 +118,16 @@ def started(server: Server, project: Path) -> Iterator[tuple[subprocess.Popen[by
         try:
             yield process, port
         finally:
-            os.killpg(process.pid, signal.SIGTERM)
+            with suppress(ProcessLookupError):  # it has failed, as somebody will say
+                os.killpg(process.pid, signal.SIGTERM)
             process.wait()
 
 
-def wait_for_answer(process: subprocess.Popen[bytes], url: str, body: str) -> None:
+def wait_for_answer(process: subprocess.Popen[bytes], url: str, body: str, log: Path) -> None:
     """Ask until there is an answer.
 
     Raises:
-        TimeoutError: The server has ended, or lets one wait for too long.
+        TimeoutError: The server has ended, or lets one wait for too long; ends with its log.
     """
     end = time.perf_counter() + PATIENCE
     while time.perf_counter() < end and process.poll() is None:
@@ -143,7 +140,7 @@ def wait_for_answer(process: subprocess.Popen[bytes], url: str, body: str) -> No
             time.sleep(0.02)
         else:
             return
-    raise TimeoutError(f"expected an answer of {url} within {PATIENCE} s, found none")
+    raise TimeoutError(f"expected an answer of {url} in {PATIENCE} s:\n{log.read_text()}")
 
 
 def peak_megabytes(process: int) -> float:
@@ -161,39 +158,3 @@ def load_champion(project: Path) -> Champion:
     (model,) = folder.glob("model.onnx/*/model.onnx")
     (manifest,) = folder.glob("manifest.json/*/manifest.json")
     return open_champion(model.parent.name, model.read_bytes(), json.loads(manifest.read_text()))
-
-
-def read(champion: Champion, picture: bytes) -> int:
-    """Return the label of a picture, as the server finds it."""
-    return int(champion.predict(read_picture(io.BytesIO(picture)).image[None]).argmax())
-
-
-def read_plainly(champion: Champion, picture: bytes) -> int:
-    """Return a label after the least that must be done, which finds no digit in the picture."""
-    with Image.open(io.BytesIO(picture)) as image:
-        image.draft("L", (100, 100))
-        small = image.convert("L").resize((28, 28))
-    return int(champion.predict(255 - np.asarray(small)[None]).argmax())
-
-
-def small_picture() -> bytes:
-    """Return a digit in dark ink on white paper as a PNG of 28x28."""
-    return encode(Image.fromarray(255 - embedded_digits().test_images[0]), "PNG")
-
-
-def photograph() -> bytes:
-    """Return a JPEG of 12 megapixels: a digit on paper with a shadow, and a camera's noise."""
-    width, height = PHOTO
-    ink = Image.fromarray(embedded_digits().test_images[0]).resize((height, height), Image.BICUBIC)
-    paper = np.linspace(220, 150, width, dtype=np.float32)[None].repeat(height, axis=0)
-    paper[:, (width - height) // 2 :][:, :height] -= 0.4 * np.asarray(ink, np.float32)
-    paper += np.random.default_rng(0).normal(0, 3, paper.shape)
-    grey = Image.fromarray(paper.clip(0, 255).astype(np.uint8))
-    return encode(grey.convert("RGB"), "JPEG", quality=90)
-
-
-def encode(image: Image.Image, kind: str, **options: int) -> bytes:
-    """Return the bytes of a picture."""
-    file = io.BytesIO()
-    image.save(file, kind, **options)
-    return file.getvalue()
