@@ -81,7 +81,7 @@ cli.add_command(run)
 @click.option(
     "--port",
     type=click.IntRange(1, 65535),
-    help="8000 unless you say another; a free one if that is taken.",
+    help="8000, or a free one if that is taken.",
 )
 @click.option("--no-browser", is_flag=True, help="Do not open the page in a browser.")
 @env_option

@@ -57,10 +57,10 @@ class Demo:
 
 
 @contextmanager
-def demo(project, *options, code=("-m", "kedro"), port=None):
+def demo(project, *options, code=("-m", "kedro"), environment=None):
     """Start `kedro demo` in a project, and stop it with Ctrl-C."""
-    port = port or free_port()
-    arguments = ["demo", "--no-browser", "--port", str(port), *options]
+    port = free_port()
+    arguments = ["demo", "--port", str(port), *(options or ["--no-browser"])]
     out, err = project / "demo.out", project / "demo.err"
     with out.open("wb") as stdout, err.open("wb") as stderr:
         process = subprocess.Popen(
@@ -68,7 +68,7 @@ def demo(project, *options, code=("-m", "kedro"), port=None):
             cwd=project,
             stdout=stdout,
             stderr=stderr,
-            env=os.environ | {"PYTHONUNBUFFERED": "1"},
+            env=os.environ | (environment or {}),
         )
         try:
             wait_until_it_listens(process, port, err)

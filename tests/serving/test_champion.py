@@ -54,6 +54,13 @@ def test_predicts_probabilities_in_the_order_of_the_classes(model):
     assert champion.manifest.classes == list(range(10))
 
 
+def test_many_images_are_predicted_as_one_by_one(model):
+    images = embedded_digits().test_images[:201]
+    champion = open_champion(OLD, model, make_manifest(model))
+    one_by_one = [champion.predict(image[None]) for image in images]
+    np.testing.assert_allclose(champion.predict(images), np.concatenate(one_by_one), rtol=1e-5)
+
+
 def test_a_file_of_another_sha256_is_refused(model, other_model):
     with pytest.raises(ChampionError, match="^expected the ONNX file of version v to have the sha"):
         open_champion("v", other_model, make_manifest(model))

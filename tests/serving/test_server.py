@@ -23,10 +23,11 @@ from tests.serving.mean_digits import (
 
 
 def test_it_names_its_address_and_stops_quietly(served_project):
-    with demo(served_project, port=(port := free_port())) as running:
+    with demo(served_project) as running:
         running.json("GET", "/health")
     assert running.process.returncode == 0
-    assert running.out.read_text() == f"Draw digits at http://127.0.0.1:{port} (Ctrl-C stops)\n"
+    address = f"http://127.0.0.1:{running.port}"
+    assert running.out.read_text() == f"Draw digits at {address} (Ctrl-C stops)\n"
     assert len(running.err.read_text().splitlines()) == len(running.log()) == 1
 
 
@@ -93,8 +94,17 @@ def test_a_new_champion_answers_without_a_restart_and_a_damaged_one_does_not(
     assert labels[1] == (labels[0] + 1) % 10
 
 
+def test_on_a_desktop_the_page_is_opened(served_project, tmp_path):
+    opened = tmp_path / "opened"
+    browser = {"BROWSER": f"sh -c 'echo %s > {opened}'", "DISPLAY": ":0"}
+    with demo(served_project, "--env", "local", environment=browser) as running:
+        running.json("GET", "/health")
+    assert opened.read_text() == f"http://127.0.0.1:{running.port}\n"
+
+
 def test_of_all_interfaces_any_host_is_taken_with_a_warning(served_project):
-    with demo(served_project, "--host", "0.0.0.0") as running:  # noqa: S104
+    everywhere = ["--no-browser", "--host", "0.0.0.0"]  # noqa: S104
+    with demo(served_project, *everywhere) as running:
         assert running.json("GET", "/health", headers={"Host": "digits.example"})[0] == 200
     warning = f"Everybody who can reach http://0.0.0.0:{running.port} can use it.\n"
     assert running.err.read_text().startswith(warning)

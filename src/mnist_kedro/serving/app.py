@@ -51,6 +51,7 @@ REFUSALS = (
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     HTTPStatus.UNPROCESSABLE_ENTITY,
 )
+ERRORS = (HTTPException, MessageError, PictureError, ClientDisconnect, Exception)
 SENTENCES = {
     HTTPStatus.NOT_FOUND: "there is nothing at this address: see /docs for all there are",
     HTTPStatus.METHOD_NOT_ALLOWED: "this address does not take this method: see /docs",
@@ -72,7 +73,7 @@ def create_app(champions: Champions) -> FastAPI:
         summary="Reads handwritten digits.",
         version=__version__,
         lifespan=lifespan,
-        exception_handlers=dict.fromkeys(REFUSED, _refuse),
+        exception_handlers=dict.fromkeys(ERRORS, _refuse),
         docs_url=None,
         redoc_url=None,
         swagger_ui_oauth2_redirect_url=None,
@@ -183,6 +184,3 @@ async def _refuse(_: Request, error: Exception) -> JSONResponse:
     elif isinstance(error, ClientDisconnect):  # nobody reads it
         status, sentence = HTTPStatus.BAD_REQUEST, "the client went away"
     return JSONResponse({"error": SENTENCES.get(status, sentence)}, status, headers)
-
-
-REFUSED = (HTTPException, MessageError, PictureError, ClientDisconnect, Exception)
