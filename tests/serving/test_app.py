@@ -4,7 +4,10 @@ import re
 from urllib.parse import urlsplit
 
 import numpy as np
+import pytest
+from playwright.sync_api import expect
 
+from docs import pages
 from mnist_kedro.sources import embedded_digits
 from tests.serving.mean_digits import VERSION, picture
 
@@ -91,3 +94,23 @@ def test_openapi_describes_pixels_pictures_answers_and_refusals(server):
     assert content["image/*"]["schema"]["format"] == "binary"
     assert operation["responses"].keys() == {"200", "408", "413", "415", "422"}
     assert openapi["paths"].keys() == {"/predict", "/health", "/model"}
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(pages.CHROMIUM is None, reason="Chromium is not installed")
+def test_the_documentation_tries_out_pixels_and_pictures(server, tmp_path):
+    (tmp_path / "digit.png").write_bytes(picture())
+    complaints = []
+    with pages.chromium_page() as page:
+        page.on("console", lambda message: complaints.append(message.text))
+        page.goto(f"http://127.0.0.1:{server.port}/docs")
+        page.locator(".opblock-post .opblock-summary").click()
+        page.get_by_text("Try it out").click()
+        answer = page.locator(".live-responses-table").first
+        page.get_by_role("button", name="Execute").click()
+        expect(answer).to_contain_text("predictions", timeout=pages.PATIENCE)
+        page.get_by_label("Request content type").select_option("image/*")
+        page.locator("input[type=file]").set_input_files(tmp_path / "digit.png")
+        page.get_by_role("button", name="Execute").click()
+        expect(answer).to_contain_text("seen", timeout=pages.PATIENCE)
+    assert complaints == []
