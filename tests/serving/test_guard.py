@@ -62,6 +62,7 @@ OTHERS = {
     "no type": (415, head("/predict", "Content-Length: 0")),
     "JSON without end": (422, post("application/json", 1) + b"{"),
     "another address": (404, head("/no/such", method="GET")),
+    "another address, almost": (404, head("/health/", method="GET")),
     "another method": (405, head("/predict", method="GET")),
     "DELETE": (405, head("/model", method="DELETE")),
     "up": (404, head("/static/../app.py", method="GET")),

@@ -74,6 +74,7 @@ def create_app(champions: Champions) -> FastAPI:
         version=__version__,
         lifespan=lifespan,
         exception_handlers=dict.fromkeys(ERRORS, _refuse),
+        redirect_slashes=False,
         docs_url=None,
         redoc_url=None,
         swagger_ui_oauth2_redirect_url=None,
