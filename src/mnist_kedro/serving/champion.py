@@ -13,13 +13,14 @@ import onnxruntime
 from kedro.io import DatasetError
 from pydantic import BaseModel, ValidationError
 
+from mnist_kedro.sources import SIDE
+
 if TYPE_CHECKING:
     from kedro.io import AbstractVersionedDataset, DataCatalog
     from numpy.typing import NDArray
 
 MODEL = "final_onnx"
 MANIFEST = "final_manifest"
-SIDE = 28  # pixels, of an image
 BATCH = 100  # images at once; a thousand take ten times the memory, and no less time
 LOOK_SECONDS = 1.0  # between two looks for a new champion
 
