@@ -75,15 +75,16 @@ def create_app(champions: Champions) -> FastAPI:
         lifespan=lifespan,
         exception_handlers=dict.fromkeys(ERRORS, _refuse),
         redirect_slashes=False,
+        telemetry={"tracing": False, "metrics": False, "logs": False},  # would hold bodies
         docs_url=None,
         redoc_url=None,
         swagger_ui_oauth2_redirect_url=None,
     )
+    _add_routes(app, champions)
     # Swagger UI from a package; the validator would be an address outside.
     patch_fastapi(
         app, redirect_from_root_to_docs=False, swagger_ui_parameters={"validatorUrl": None}
     )
-    _add_routes(app, champions)
     return app
 
 

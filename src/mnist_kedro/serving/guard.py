@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.responses import JSONResponse
 
 if TYPE_CHECKING:
@@ -24,14 +24,14 @@ POLICY = (
     "default-src 'none'; script-src 'self'{docs}; style-src 'self'{docs}; connect-src 'self'; "
     "img-src 'self' blob: data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
-HEADERS = {
-    "content-security-policy": POLICY.format(docs=""),
-    "cross-origin-resource-policy": "same-origin",
-    "referrer-policy": "no-referrer",
-    "x-content-type-options": "nosniff",
-}
+HEADERS = [
+    (b"cross-origin-resource-policy", b"same-origin"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"x-content-type-options", b"nosniff"),
+    (b"content-security-policy", POLICY.format(docs="").encode()),
+]
 # Swagger UI has a script and styles of its own in the page.
-DOCS_HEADERS = HEADERS | {"content-security-policy": POLICY.format(docs=" 'unsafe-inline'")}
+DOCS_HEADERS = [*HEADERS[:-1], (HEADERS[-1][0], POLICY.format(docs=" 'unsafe-inline'").encode())]
 
 log = logging.getLogger("mnist_kedro.serving.requests")
 
@@ -62,7 +62,7 @@ class Guard:
             if message["type"] == "http.response.start":
                 answer["status"] = message["status"]
                 headers = DOCS_HEADERS if scope["path"] == DOCS else HEADERS
-                MutableHeaders(scope=message).update(headers)
+                message["headers"] = [*message["headers"], *headers]
             else:
                 answer["bytes"] += len(message.get("body", b""))
             await send(message)
