@@ -21,6 +21,7 @@ GROUPS = (
     "training",
     "accuracy_cost",
     "prediction",
+    "serving",
     "reading",
     "start_up",
     "large_file",

@@ -64,12 +64,7 @@ def measure_group(folder: Path, runs: int) -> tuple[list[Row], list[str]]:
 def run_project(folder: Path) -> Outcome:
     """Do the default run in a copy of the project that has its settings and no data."""
     with TemporaryDirectory() as temporary:
-        copy = Path(temporary)
-        for name in ("pyproject.toml", ".telemetry"):
-            shutil.copy(PROJECT / name, copy)
-        shutil.copytree(PROJECT / "conf", copy / "conf", ignore=shutil.ignore_patterns("local"))
-        (copy / "conf" / "local").mkdir()
-        (copy / "src").mkdir()  # Kedro wants one; the package itself is installed
+        copy = copy_project(Path(temporary))
         source = f"data_ingestion.source={folder.resolve()}"
         measured = run_timed((*KEDRO, "run", "--params", source), copy)
         reporting = copy / "data" / "08_reporting"
@@ -78,6 +73,16 @@ def run_project(folder: Path) -> Outcome:
     accuracies = dict(zip(board["candidate"], board["validation_accuracy"], strict=True))
     accuracies["test"] = final["test_accuracy"]
     return Outcome(measured["seconds"], measured["megabytes"], final["candidate"], accuracies)
+
+
+def copy_project(folder: Path) -> Path:
+    """Copy the project's settings, without data, into a folder; return it."""
+    for name in ("pyproject.toml", ".telemetry"):
+        shutil.copy(PROJECT / name, folder)
+    shutil.copytree(PROJECT / "conf", folder / "conf", ignore=shutil.ignore_patterns("local"))
+    (folder / "conf" / "local").mkdir()
+    (folder / "src").mkdir()  # Kedro wants one; the package itself is installed
+    return folder
 
 
 def run_bare_script(folder: Path) -> Outcome:

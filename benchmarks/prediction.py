@@ -13,7 +13,7 @@ from benchmarks.bare_script import predict_with_network
 from benchmarks.measure import Row, announce, in_turn
 from benchmarks.training import candidate_classifier
 from mnist_kedro.classifiers.onnx_export import export_to_onnx
-from mnist_kedro.classifiers.onnx_predict import load_onnx
+from mnist_kedro.onnx_predict import load_onnx
 from mnist_kedro.sources import load_folder
 
 if TYPE_CHECKING:

@@ -51,3 +51,12 @@ def test_run_is_kedros_with_all_its_options():
     assert cli.commands["run"] is run
     names = {option for parameter in run.params for option in parameter.opts}
     assert {"--pipelines", "--pipeline", "--params", "--load-versions", "--runner"} <= names
+
+
+def test_demo_without_a_champion_says_what_to_run_first(project, run_kedro):
+    done = run_kedro(project, "demo", "--no-browser")
+    assert done.returncode == 1
+    assert done.stdout == ""
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("Error: expected final_onnx and final_manifest to be saved by an ear")
+    assert line.endswith("run `kedro run` first")

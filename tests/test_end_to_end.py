@@ -17,8 +17,8 @@ from kedro.framework.session import KedroSession
 from kedro.framework.startup import bootstrap_project
 
 from mnist_kedro.classifiers.build import Candidate
-from mnist_kedro.classifiers.onnx_predict import load_onnx
 from mnist_kedro.metrics import percent
+from mnist_kedro.onnx_predict import load_onnx
 
 pytestmark = pytest.mark.slow
 

@@ -1,22 +1,30 @@
-"""The project's own commands: `kedro run`, with one sentence instead of a traceback."""
+"""The project's own commands, `kedro run` and `kedro demo`: one sentence instead of a traceback."""
 
 from __future__ import annotations
 
 import copy
 import functools
+import os
 import re
+import sys
+import webbrowser
+from contextlib import suppress
 from typing import IO, TYPE_CHECKING, Any, cast
 
 import click
+from kedro.framework.cli.project import CONF_SOURCE_HELP
 from kedro.framework.cli.project import run as kedro_run
-from kedro.framework.cli.utils import KedroCliError
-from kedro.io import DatasetError
+from kedro.framework.cli.utils import KedroCliError, env_option, validate_conf_source
+from kedro.framework.session import KedroSession
+from kedro.io import DataCatalog, DatasetError
 from kedro.validation.exceptions import ParameterValidationError
 
 from mnist_kedro.progress import progress_hooks
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from kedro.framework.startup import ProjectMetadata
 
 
 class RunError(KedroCliError):
@@ -64,3 +72,62 @@ def cli() -> None:
 run = copy.copy(kedro_run)
 run.callback = one_sentence(cast("Callable[..., Any]", kedro_run.callback))
 cli.add_command(run)
+
+
+@cli.command()
+@click.option(
+    "--host", default="127.0.0.1", show_default=True, help="Another than this lets others in."
+)
+@click.option(
+    "--port",
+    type=click.IntRange(1, 65535),
+    help="8000, or a free one if that is taken.",
+)
+@click.option("--no-browser", is_flag=True, help="Do not open the page in a browser.")
+@env_option
+@click.option("--conf-source", callback=validate_conf_source, help=CONF_SOURCE_HELP)
+@click.pass_obj
+@one_sentence
+def demo(
+    metadata: ProjectMetadata,
+    host: str,
+    port: int | None,
+    no_browser: bool,
+    env: str | None,
+    conf_source: str | None,
+) -> None:
+    """Draw digits in the browser, for the final model to read.
+
+    Programs get the same over HTTP: /docs, on the same address, says how.
+    """
+    from mnist_kedro.serving import champion, server
+
+    champions = champion.Champions(_served_catalog(metadata, env, conf_source))
+    with server.listen(host, port) as listener:
+        name = f"[{host}]" if ":" in host else host
+        address = f"http://{name}:{listener.getsockname()[1]}"
+        click.echo(f"Draw digits at {address} (Ctrl-C stops)")
+        if not server.is_loopback(host):
+            click.secho(f"Everybody who can reach {address} can use it.", fg="yellow", err=True)
+        if not no_browser and _has_desktop():
+            webbrowser.open(address)
+        with suppress(KeyboardInterrupt):  # the server has closed all when it passes that on
+            server.create_server(champions, host).run(sockets=[listener])
+
+
+def _served_catalog(
+    metadata: ProjectMetadata, env: str | None, conf_source: str | None
+) -> DataCatalog:
+    """Return a catalog of what is served; the whole one would import all that the stages need."""
+    from mnist_kedro.serving.champion import MANIFEST, MODEL
+
+    os.chdir(metadata.project_path)  # to which paths in the catalog are relative
+    session = KedroSession.create(metadata.project_path, env=env, conf_source=conf_source)
+    catalog = session.load_context().config_loader["catalog"]
+    return DataCatalog.from_config({name: catalog[name] for name in (MODEL, MANIFEST)})
+
+
+def _has_desktop() -> bool:
+    """Tell whether a browser would have a window."""
+    names = ("DISPLAY", "WAYLAND_DISPLAY")
+    return sys.platform in ("darwin", "win32") or any(os.environ.get(name) for name in names)

@@ -22,9 +22,9 @@ from torch import nn
 
 from mnist_kedro.classifiers.build import flatten_and_scale
 from mnist_kedro.classifiers.onnx_forest import convert_forest
-from mnist_kedro.classifiers.onnx_predict import load_onnx
 from mnist_kedro.classifiers.torch_classifier import TorchClassifier
 from mnist_kedro.classifiers.training import PREDICTION_BATCH, to_float
+from mnist_kedro.onnx_predict import load_onnx
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -5,9 +5,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mnist_kedro.classifiers.onnx_predict import load_onnx
 from mnist_kedro.idx import idx_sha256
 from mnist_kedro.mistakes import report_mistakes
+from mnist_kedro.onnx_predict import load_onnx
 from mnist_kedro.pipelines.final_training.nodes import (
     describe_final_model,
     draw_reliability_diagram,

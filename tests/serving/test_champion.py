@@ -1,0 +1,143 @@
+import logging
+
+import numpy as np
+import pytest
+from kedro.io import DataCatalog
+
+from mnist_kedro.serving.champion import ChampionError, Champions, open_champion
+from mnist_kedro.sources import embedded_digits
+from tests.serving.mean_digits import make_manifest, make_model, mean_images, save_champion
+
+OLD, NEW = "2026-01-01T00.00.00.000Z", "2026-01-02T00.00.00.000Z"
+
+
+@pytest.fixture(scope="module")
+def model():
+    return make_model(mean_images())
+
+
+@pytest.fixture(scope="module")
+def other_model():
+    """Reads every digit as the next class."""
+    return make_model(np.roll(mean_images(), 1, axis=1))
+
+
+@pytest.fixture
+def catalog(tmp_path):
+    folder = tmp_path / "data/06_models/final_model"
+    modes = {"open_args_load": {"mode": "rb"}, "open_args_save": {"mode": "wb"}}
+    return DataCatalog.from_config(
+        {
+            "final_onnx": {
+                "type": "text.TextDataset",
+                "filepath": str(folder / "model.onnx"),
+                "fs_args": modes,
+                "versioned": True,
+            },
+            "final_manifest": {
+                "type": "json.JSONDataset",
+                "filepath": str(folder / "manifest.json"),
+                "versioned": True,
+            },
+        }
+    )
+
+
+def test_predicts_probabilities_in_the_order_of_the_classes(model):
+    digits = embedded_digits()
+    champion = open_champion(OLD, model, make_manifest(model))
+    probabilities = champion.predict(digits.test_images)
+    assert probabilities.shape == (len(digits.test_labels), 10)
+    assert probabilities.dtype == np.float32
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-5)
+    assert (probabilities.argmax(axis=1) == digits.test_labels).mean() > 0.7
+    assert champion.manifest.classes == list(range(10))
+
+
+def test_many_images_are_predicted_as_one_by_one(model):
+    images = embedded_digits().test_images[:201]
+    champion = open_champion(OLD, model, make_manifest(model))
+    one_by_one = [champion.predict(image[None]) for image in images]
+    np.testing.assert_allclose(champion.predict(images), np.concatenate(one_by_one), rtol=1e-5)
+
+
+def test_a_file_of_another_sha256_is_refused(model, other_model):
+    with pytest.raises(ChampionError, match="^expected the ONNX file of version v to have the sha"):
+        open_champion("v", other_model, make_manifest(model))
+
+
+def test_a_torn_file_is_refused(model):
+    with pytest.raises(ChampionError, match="of its manifest, found"):
+        open_champion("v", model[:-1], make_manifest(model))
+
+
+def test_why_a_champion_has_no_export_is_told(model):
+    manifest = make_manifest(model, onnx={"sha256": None, "reason": "no converter for Oracle"})
+    with pytest.raises(ChampionError, match="^the champion cannot be served: no converter for Or"):
+        open_champion("v", b"", manifest)
+
+
+def test_a_manifest_of_earlier_days_is_refused(model):
+    manifest = make_manifest(model)
+    del manifest["onnx"]
+    with pytest.raises(ChampionError, match="version v .* no good 'onnx': run `kedro run --pip"):
+        open_champion("v", model, manifest)
+
+
+def test_what_is_no_model_is_refused():
+    with pytest.raises(ChampionError, match="^expected version v to be a model of images for ONNX"):
+        open_champion("v", b"no model", make_manifest(b"no model"))
+
+
+def test_without_a_champion_the_sentence_says_what_to_run(catalog):
+    with pytest.raises(ChampionError, match="run `kedro run` first"):
+        Champions(catalog)
+
+
+def test_the_latest_version_counts_of_which_both_files_exist(catalog, tmp_path, model):
+    save_champion(tmp_path, OLD, model, make_manifest(model))
+    unfinished = tmp_path / "data/06_models/final_model/model.onnx" / NEW / "model.onnx"
+    unfinished.parent.mkdir()
+    unfinished.write_bytes(model)
+    assert Champions(catalog).current.version == OLD
+
+
+def test_a_new_champion_is_taken(catalog, tmp_path, model, other_model):
+    save_champion(tmp_path, OLD, model, make_manifest(model))
+    champions = Champions(catalog)
+    before = champions.current
+    champions.refresh()
+    assert champions.current is before
+    save_champion(tmp_path, NEW, other_model, make_manifest(other_model, candidate="next"))
+    champions.refresh()
+    assert champions.current.version == NEW
+    assert champions.current.manifest.candidate == "next"
+    images = embedded_digits().test_images[:5]
+    expected = (before.predict(images).argmax(axis=1) + 1) % 10
+    np.testing.assert_array_equal(champions.current.predict(images).argmax(axis=1), expected)
+
+
+def test_a_damaged_champion_is_kept_out_and_told_once(catalog, tmp_path, model, caplog):
+    save_champion(tmp_path, OLD, model, make_manifest(model))
+    champions = Champions(catalog)
+    save_champion(tmp_path, NEW, model[:100], make_manifest(model))
+    with caplog.at_level(logging.WARNING):
+        champions.refresh()
+        champions.refresh()
+    assert champions.current.version == OLD
+    (record,) = caplog.records
+    assert f"Serving version {OLD} still: expected the ONNX file of version {NEW}" in record.message
+
+
+def test_a_manifest_half_written_is_waited_for(catalog, tmp_path, model):
+    save_champion(tmp_path, OLD, model, make_manifest(model))
+    champions = Champions(catalog)
+    save_champion(tmp_path, NEW, model, make_manifest(model))
+    manifest = tmp_path / "data/06_models/final_model/manifest.json" / NEW / "manifest.json"
+    whole = manifest.read_text()
+    manifest.write_text(whole[:50])
+    champions.refresh()
+    assert champions.current.version == OLD
+    manifest.write_text(whole)
+    champions.refresh()
+    assert champions.current.version == NEW
