@@ -133,6 +133,8 @@ def _otsu(values: Floats) -> float:
 def _drop_rulings(ink: Floats, floor: float) -> Floats:
     """Take out the fine straight lines of ruled or squared paper, but not what crosses them."""
     widest = FINE * max(ink.shape)
+    if widest < 1:
+        return ink
     for _ in range(2):  # lines along the rows, then those along the columns
         height, width = ink.shape
         mask = ink > floor

@@ -60,7 +60,7 @@ class Items:
         for part in rows.split(WINDOW):
             parts.append(self._tensor.index_select(0, part))
             _let_go(self._map)
-        return torch.cat(parts).to(self.device)
+        return (parts[0] if len(parts) == 1 else torch.cat(parts)).to(self.device)
 
 
 def how_to_read(items: ArrayLike) -> dict[str, Any]:
