@@ -1,5 +1,7 @@
 """The default run on the official files reaches what the README says, and MLflow has it all."""
 
+import hashlib
+import json
 import pickle
 
 import mlflow
@@ -60,3 +62,11 @@ def test_the_registered_champion_predicts_as_the_final_model_does(tracked, only,
     registered = mlflow.pyfunc.load_model("models:/mnist_kedro@champion")
     assert np.array_equal(registered.predict(images), final_model.predict(images))
     assert len(images) == 10_000
+
+
+def test_the_onnx_export_reads_every_test_image_as_the_final_model_does(only):
+    manifest = json.loads(only("final_model/manifest.json").read_text())
+    exported = only("final_model/model.onnx").read_bytes()
+    assert manifest["onnx"]["sha256"] == hashlib.sha256(exported).hexdigest()
+    assert (manifest["onnx"]["compared"], manifest["onnx"]["different_labels"]) == (10_000, 0)
+    assert manifest["onnx"]["largest_probability_difference"] < 1e-5

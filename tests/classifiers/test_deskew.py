@@ -81,7 +81,7 @@ def test_real_digits_keep_type_and_shape_and_originals_are_left_alone():
 def test_between_pixels_it_interpolates_as_scipy_does():
     images = np.random.default_rng(0).integers(0, 256, (300, 28, 28), dtype=np.uint8)
     images[:, 5:, 9:] = 0  # so that places outside of the image are asked for
-    places = zip(*_places(torch.tensor(images).double()), strict=True)
+    places = zip(*torch.broadcast_tensors(*_places(torch.tensor(images).double())), strict=True)
     expected = [
         map_coordinates(image, place, order=1, output=np.uint8)
         for image, place in zip(images, places, strict=True)

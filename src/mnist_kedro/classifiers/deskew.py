@@ -8,8 +8,6 @@ import numpy as np
 import torch
 from sklearn.base import BaseEstimator, TransformerMixin
 
-from mnist_kedro.classifiers.training import PREDICTION_BATCH
-
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from sklearn.utils import Tags
@@ -17,6 +15,8 @@ if TYPE_CHECKING:
 # Standard deviation of the ink, as a part of the image's height and width: MNIST's averages.
 TALL, WIDE = 0.195, 0.122
 THIN = 0.25  # variance in square pixels; what has less is a line or a dot, and stays as thin
+# Images at once: so few that PyTorch keeps to one thread, and waits for no other processor.
+BATCH = 32
 
 
 class Deskew(TransformerMixin, BaseEstimator):
@@ -34,8 +34,8 @@ class Deskew(TransformerMixin, BaseEstimator):
     def transform(self, images: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Return the changed images, `uint8 (n, height, width)`, bilinearly interpolated."""
         changed = np.empty_like(images)
-        for first in range(0, len(images), PREDICTION_BATCH):
-            batch = slice(first, first + PREDICTION_BATCH)
+        for first in range(0, len(images), BATCH):
+            batch = slice(first, first + BATCH)
             changed[batch] = self.transform_tensor(torch.tensor(images[batch])).numpy()
         return changed
 
@@ -52,17 +52,15 @@ class Deskew(TransformerMixin, BaseEstimator):
 
 
 def _places(pixels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return row and column from which each pixel takes its value, both `(n, height, width)`."""
+    """Return from which row, `(n, height, 1)`, and column, `(n, height, width)`, pixels come."""
     height, width = pixels.shape[1:]
-    rows, columns = torch.meshgrid(
-        torch.arange(height, dtype=torch.float64),
-        torch.arange(width, dtype=torch.float64),
-        indexing="ij",
+    rows = torch.arange(height, dtype=torch.float64)[:, None]
+    columns = torch.arange(width, dtype=torch.float64)
+    ink = pixels.sum(dim=(1, 2), keepdim=True).clamp(min=1)
+    row, column, row_row, row_column, column_column = (
+        (pixels * powers).sum(dim=(1, 2), keepdim=True) / ink
+        for powers in (rows, columns, rows * rows, rows * columns, columns * columns)
     )
-    powers = torch.stack([rows, columns, rows * rows, rows * columns, columns * columns], dim=2)
-    ink = pixels.flatten(1)
-    moments = ink @ powers.flatten(0, 1) / ink.sum(dim=1, keepdim=True).clamp(min=1)
-    row, column, row_row, row_column, column_column = moments.T[:, :, None, None]
     variance = row_row - row * row
     slant = (row_column - row * column) / variance.clamp(min=THIN)
     slant = torch.where(variance > THIN, slant, 0)
@@ -85,8 +83,8 @@ def _interpolate(pixels: torch.Tensor, rows: torch.Tensor, columns: torch.Tensor
     For each image the same to the bit as `scipy.ndimage.map_coordinates` with `order=1`.
     """
     height, width = pixels.shape[1:]
-    top, left = rows.floor().clamp(0, height - 2), columns.floor().clamp(0, width - 2)
-    first, flat = (width * top + left).long().flatten(1), pixels.flatten(1)
+    top, left = rows.clamp(0, height - 2).long(), columns.clamp(0, width - 2).long()
+    first, flat = (width * top + left).flatten(1), pixels.flatten(1)
     steps = (0, 1, width, width + 1)  # to the four pixels around a place
     corners = [flat.gather(1, first + step).view_as(pixels) for step in steps]
     down, right = rows - top, columns - left
@@ -94,4 +92,4 @@ def _interpolate(pixels: torch.Tensor, rows: torch.Tensor, columns: torch.Tensor
     lower = corners[2] * (1 - right) + corners[3] * right
     values = upper * (1 - down) + lower * down
     inside = (rows >= 0) & (rows <= height - 1) & (columns >= 0) & (columns <= width - 1)
-    return torch.where(inside, (values + 0.5).floor(), 0).to(torch.uint8)
+    return torch.where(inside, values + 0.5, 0).to(torch.uint8)
