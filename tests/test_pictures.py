@@ -143,6 +143,13 @@ def test_numbers_of_no_known_range_are_stretched_from_black_to_white(dtype):
     np.testing.assert_allclose(grey, expected, atol=1e-4)
 
 
+def test_the_largest_numbers_are_stretched_too():
+    values = np.zeros((9, 9), dtype=np.float32)
+    values[0], values[1] = 3e38, -3e38
+    grey = decode(encode(Image.fromarray(values), "TIFF"))
+    np.testing.assert_allclose(grey[:3, 0], [255, 0, 127.5])
+
+
 @pytest.mark.parametrize("number", [np.nan, np.inf])
 def test_numbers_that_are_none_are_refused(number):
     values = GREY.astype(np.float32)

@@ -86,7 +86,7 @@ def _decode(image: Image.Image) -> NDArray[np.float32]:
 def _to_grey(image: Image.Image) -> Image.Image:
     """Return the picture in mode `L` or `F`, 0-255."""
     if image.mode.startswith(("I", "F")):
-        values = np.asarray(image, dtype=np.float32)
+        values = np.asarray(image, dtype=np.float64)
         if not np.isfinite(values).all():
             raise PictureError("expected grey values that are numbers, found some that are not")
         if image.mode.startswith("I;16"):
