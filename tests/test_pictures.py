@@ -185,6 +185,21 @@ def png_header(width, height):
     return b"\x89PNG\r\n\x1a\n" + data + b"\0\0\0\0IDAT" + struct.pack(">I", zlib.crc32(b"IDAT"))
 
 
+@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
+@pytest.mark.parametrize(
+    ("size", "found"),
+    [
+        ((60_000, 60_000), "many more"),
+        ((10_000, 10_000), "10,000 x 10,000"),
+        ((50_000_001, 1), "50,000,001 x 1"),
+    ],
+)
+def test_more_pixels_than_fit_into_memory_are_refused_before_they_are_unpacked(size, found):
+    message = f"expected at most 50,000,000 pixels, found {found}: make the picture smaller"
+    with pytest.raises(PictureError, match=message):
+        decode(png_header(*size))
+
+
 @pytest.mark.parametrize("suffix", ["PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF"])
 def test_half_a_file_is_refused(suffix):
     noise = np.random.default_rng(0).integers(0, 256, (60, 60), dtype=np.uint8)

@@ -17,12 +17,11 @@ FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF")
 MAX_PIXELS = 50_000_000  # of a picture, checked before anything is unpacked
 LONGEST_SIDE = 400  # pixels: what is larger is reduced to half of this, or more
 WHITE = 255
-SMALLEST_SIDE = 8  # pixels: a digit needs as many
 SIXTEEN_BITS = 257  # their white, 65,535, divided by ours
 # What Pillow's decoders raise for damaged files.
 DAMAGED = (
     *(OSError, SyntaxError, ValueError, TypeError, LookupError, OverflowError, EOFError),
-    *(struct.error, zlib.error, Image.DecompressionBombError),
+    *(struct.error, zlib.error),
 )
 
 
@@ -43,7 +42,7 @@ def decode_picture(file: BinaryIO) -> NDArray[np.float32]:
         Grey values `(height, width)`, 0 = black, 255 = white; large pictures are reduced.
 
     Raises:
-        PictureError: It is no such picture, damaged, or has too few pixels or over 50 million.
+        PictureError: It is no such picture, damaged, or has over 50 million pixels.
     """
     try:
         with warnings.catch_warnings(action="ignore"):  # about damage that does no harm
@@ -52,6 +51,8 @@ def decode_picture(file: BinaryIO) -> NDArray[np.float32]:
             return _decode(image)
     except PictureError:
         raise
+    except Image.DecompressionBombError as error:
+        raise _too_large("many more") from error
     except UnidentifiedImageError as error:
         raise PictureError(
             f"expected a picture in one of the formats {', '.join(FORMATS)}, found something else"
@@ -62,14 +63,13 @@ def decode_picture(file: BinaryIO) -> NDArray[np.float32]:
 
 def _check_size(width: int, height: int) -> None:
     if width * height > MAX_PIXELS:
-        raise PictureError(
-            f"expected at most {MAX_PIXELS:,} pixels, found {width:,} x {height:,}: make the "
-            f"picture smaller"
-        )
-    if min(width, height) < SMALLEST_SIDE:
-        raise PictureError(
-            f"expected at least {SMALLEST_SIDE} pixels in each direction, found {width} x {height}"
-        )
+        raise _too_large(f"{width:,} x {height:,}")
+
+
+def _too_large(found: str) -> PictureError:
+    return PictureError(
+        f"expected at most {MAX_PIXELS:,} pixels, found {found}: make the picture smaller"
+    )
 
 
 def _decode(image: Image.Image) -> NDArray[np.float32]:
