@@ -229,6 +229,33 @@ def test_what_is_no_such_picture_is_refused(data):
         decode(data)
 
 
+def test_harmless_damage_is_no_reason_to_warn_also_in_threads():
+    """Each thread waits for the others in the middle of its picture."""
+    together = Barrier(4, timeout=20)
+
+    class Shared(io.BytesIO):
+        waited = False
+
+        def read(self, size=-1):
+            if not self.waited:
+                self.waited = True
+                together.wait()
+            return super().read(size)
+
+    before = list(warnings.filters)
+    grey = {}
+    threads = [
+        Thread(target=lambda n=n: grey.update({n: decode_picture(Shared(LOSSLESS["png"]))}))
+        for n in range(4)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert list(warnings.filters) == before
+    assert len(grey) == 4
+
+
 pillow_warns = pytest.mark.filterwarnings(
     "ignore::UserWarning"
 )  # as the module does, undone by pytest

@@ -25,6 +25,10 @@ DAMAGED = (
 )
 
 
+# Pillow warns about damage that does no harm. Not undone after each picture: threads read them too.
+warnings.filterwarnings("ignore", module=r"PIL\.")
+
+
 class PictureError(ValueError):
     """A picture cannot be read; says what was expected, found and what to do."""
 
@@ -45,10 +49,9 @@ def decode_picture(file: BinaryIO) -> NDArray[np.float32]:
         PictureError: It is no such picture, damaged, or has over 50 million pixels.
     """
     try:
-        with warnings.catch_warnings(action="ignore"):  # about damage that does no harm
-            image = Image.open(file, formats=FORMATS)
-            _check_size(*image.size)
-            return _decode(image)
+        image = Image.open(file, formats=FORMATS)
+        _check_size(*image.size)
+        return _decode(image)
     except PictureError:
         raise
     except Image.DecompressionBombError as error:
