@@ -256,6 +256,8 @@ CHECKERBOARD = np.uint8(255) * (np.indices((40, 40)).sum(axis=0) % 2 == 0)
 @given(grey=ANY | NOISE)
 @example(grey=CHECKERBOARD)
 @example(grey=CHECKERBOARD.repeat(4, axis=0).repeat(4, axis=1))
+@example(grey=np.pad(CHECKERBOARD[:4, :200], ((2, 2), (180, 180))))
+@example(grey=np.pad(CHECKERBOARD[:4, :200], ((2, 2), (180, 180))).T)
 @example(grey=np.eye(50, dtype=np.uint8) * 255)
 def test_any_picture_is_brought_to_the_format_or_refused(grey):
     with warnings.catch_warnings(action="error"):

@@ -78,6 +78,14 @@ def test_strong_rulings_of_the_pens_own_colour_go_too():
     assert ink[FIVE == 1].mean() > 0.75
 
 
+@pytest.mark.parametrize("shape", [(400, 8), (8, 400), (2000, 9), (9, 2000), (8, 8), (40, 39)])
+def test_pictures_of_any_shape_can_be_searched(shape):
+    bar = np.zeros(shape, dtype=np.float32)
+    bar[shape[0] // 4 : -shape[0] // 4, shape[1] // 4 : -shape[1] // 4] = 1
+    for paper, written in ((250, 20), (20, 250)):
+        assert find_ink(on_paper(bar, paper, written)).shape == shape
+
+
 @pytest.mark.parametrize("pen", [1, 2, 3, 5, 8])
 def test_the_width_of_a_stroke_is_measured_in_pixels(pen):
     mask = np.zeros((60, 60), dtype=bool)

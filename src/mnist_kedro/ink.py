@@ -66,7 +66,7 @@ def stroke_width(mask: NDArray[np.bool_]) -> float:
 
 def _contrast(grey: Floats) -> Floats:
     """Return how much each pixel differs from the paper, as a share of its brightness."""
-    size = max(max(grey.shape) // CELLS, 1)
+    size = _cell_size(grey)
     light = _fit_light(grey)
     if _is_light_on_dark((grey - light)[::size, ::size]):
         grey, light = WHITE - grey, WHITE - light
@@ -79,6 +79,12 @@ def _contrast(grey: Floats) -> Floats:
     paper = ndimage.zoom(coarse, zoom, order=1, mode="nearest", grid_mode=True)
     contrast: Floats = 1 - flat / np.maximum(paper, DARK / WHITE)
     return contrast - np.median(contrast)
+
+
+def _cell_size(grey: Floats) -> int:
+    """Return the pixels along a cell; two cells, at least, go into the shorter side."""
+    height, width = grey.shape
+    return max(min(max(height, width) // CELLS, min(height, width) // 2), 1)
 
 
 def _is_light_on_dark(differences: Floats) -> bool:
@@ -99,7 +105,7 @@ def _fit_light(grey: Floats) -> Floats:
         *(np.linspace(-1, 1, n, dtype=np.float32) for n in grey.shape), indexing="ij"
     )
     terms = np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], axis=-1)
-    step = max(max(grey.shape) // CELLS, 1)
+    step = _cell_size(grey)
     places, values = terms[::step, ::step].reshape(-1, 6), grey[::step, ::step].ravel()
     kept = np.ones(len(values), dtype=bool)
     for count in (1, 3, 3, 6, 6):  # flat at first, or a large digit would bend the surface
@@ -112,7 +118,7 @@ def _fit_light(grey: Floats) -> Floats:
 
 def _grain(contrast: Floats) -> float:
     """Return the standard deviation of the paper's grain, of which ink and shadows know nothing."""
-    size = max(max(contrast.shape) // CELLS, 1)
+    size = _cell_size(contrast)
     differences = np.abs(contrast[:, size:] - contrast[:, :-size])  # most are of paper with paper
     return 1.4826 / 2**0.5 * float(np.median(differences))
 
