@@ -184,9 +184,10 @@ def test_a_blot_is_warned_of_however_large(radius, paper, written):
         np.full((50, 40), 255.0),
         np.zeros((50, 40)),
         np.random.default_rng(0).uniform(0, 255, (200, 160)),
+        180 + 60 * X - 15 * Y,
         on_paper(rulings(24, 0.5)),
     ],
-    ids=["white", "black", "noise", "ruled"],
+    ids=["white", "black", "noise", "gradient", "ruled"],
 )
 def test_a_blank_picture_is_refused(grey):
     with pytest.raises(PictureError, match="expected a digit, found a blank picture"):

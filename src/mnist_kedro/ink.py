@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 DARK = 32  # grey values: paper below it is too dark to divide by
 CELLS = 40  # along the longer side, of the coarse picture in which the paper is sought
+ROUNDING = 1  # grey values
 STROKE = 17  # cells: wider than strokes, narrower than shadows
 FAINTEST = 0.1  # ink that counts, as a share of the paper's brightness
 GRAINS = 5  # standard deviations of the paper's grain that ink is above it, at least
@@ -89,7 +90,7 @@ def _cell_size(grey: Floats) -> int:
 
 def _is_light_on_dark(differences: Floats) -> bool:
     """Return whether what differs most from the paper is lighter than it."""
-    differs = np.abs(differences) > 4 * np.median(np.abs(differences))
+    differs = np.abs(differences) > max(4 * np.median(np.abs(differences)), ROUNDING)
     parts, _ = ndimage.label(differs, LINK)
     edges = np.concatenate([parts[0], parts[-1], parts[:, 0], parts[:, -1]])
     inner = np.where(differs & ~np.isin(parts, edges), differences, 0) ** 3
