@@ -79,6 +79,14 @@ def test_strong_rulings_of_the_pens_own_colour_go_too():
     assert ink[FIVE == 1].mean() > 0.75
 
 
+def test_a_straight_stroke_from_edge_to_edge_is_no_ruling():
+    bar = np.zeros((200, 160), dtype=np.float32)
+    bar[90:100] = 1
+    ink = find_ink(on_paper(bar))
+    assert (ink[90:100] > 0.5).all()
+    assert not ink[:85].any()
+
+
 @pytest.mark.parametrize("shape", [(400, 8), (8, 400), (2000, 9), (9, 2000), (8, 8), (40, 39)])
 def test_pictures_of_any_shape_can_be_searched(shape):
     bar = np.zeros(shape, dtype=np.float32)

@@ -149,11 +149,12 @@ def _drop_rulings(ink: Floats, floor: float) -> Floats:
         reach = int(np.abs(drift).max())
         levels = rows - drift[:, columns] + reach  # of the line of each slope through each pixel
         covered = np.stack([np.bincount(level, minlength=height + 2 * reach) for level in levels])
-        best = covered.max(axis=1).argmax()
-        lines, _ = ndimage.label(covered[best] > RULED * width)
+        covered[covered <= RULED * width] = 0
+        best = covered.sum(axis=1).argmax()
+        lines, _ = ndimage.label(covered[best])
         for (line,) in ndimage.find_objects(lines):
             if line.stop - line.start - 1 <= widest:
-                ink = _without_line(ink, line.start - reach, line.stop - reach, drift[best])
+                ink = _without_line(ink, line.start - reach, line.stop - 1 - reach, drift[best])
         ink = ink.T
     return ink
 
