@@ -168,7 +168,7 @@ def test_a_small_digit_is_warned_of():
     check_format(image)
 
 
-@pytest.mark.parametrize("radius", [12])
+@pytest.mark.parametrize("radius", [12, 20, 25, 30, 35])
 @pytest.mark.parametrize(("paper", "written"), [(240, 40), (30, 230)])
 def test_a_blot_is_warned_of_however_large(radius, paper, written):
     rows, columns = np.mgrid[-50:50, -50:50]

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 DARK = 32  # grey values: paper below it is too dark to divide by
 CELLS = 40  # along the longer side, of the coarse picture in which the paper is sought
 ROUNDING = 1  # grey values
+DARKEST = 0.4  # of the paper's brightness: shadows are lighter, and what is darker is ink
 STROKE = 17  # cells: wider than strokes, narrower than shadows
 FAINTEST = 0.1  # ink that counts, as a share of the paper's brightness
 GRAINS = 5  # standard deviations of the paper's grain that ink is above it, at least
@@ -78,7 +79,7 @@ def _contrast(grey: Floats) -> Floats:
     coarse = ndimage.gaussian_filter(ndimage.grey_closing(coarse, (STROKE, STROKE)), 1)
     zoom = np.divide(grey.shape, coarse.shape)
     paper = ndimage.zoom(coarse, zoom, order=1, mode="nearest", grid_mode=True)
-    contrast: Floats = 1 - flat / np.maximum(paper, DARK / WHITE)
+    contrast: Floats = 1 - flat / np.maximum(paper, DARKEST)
     return contrast - np.median(contrast)
 
 
@@ -108,11 +109,11 @@ def _fit_light(grey: Floats) -> Floats:
     terms = np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], axis=-1)
     step = _cell_size(grey)
     places, values = terms[::step, ::step].reshape(-1, 6), grey[::step, ::step].ravel()
-    kept = np.ones(len(values), dtype=bool)
-    for count in (1, 3, 3, 6, 6):  # flat at first, or a large digit would bend the surface
+    rest = np.abs(values - np.median(values))
+    for count in (3, 3, 6, 6):  # flat at first, or a large digit would bend the surface
+        kept = rest <= 3 * np.median(rest)
         weights = np.linalg.lstsq(places[kept, :count], values[kept], rcond=None)[0]
         rest = np.abs(values - places[:, :count] @ weights)
-        kept = rest <= 3 * np.median(rest)
     light: Floats = terms @ weights
     return light
 
