@@ -98,6 +98,17 @@ def npy():
     return file.getvalue()
 
 
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"no array", npz(), npy()[:-1], npy()[:9], npy()[:60], npy().replace(b")", b" ", 1)],
+    ids=["empty", "text", "npz", "cut", "no header", "half a header", "an open bracket"],
+)
+def test_a_damaged_array_is_refused(data, tmp_path):
+    path = tmp_path / "mine.npy"
+    path.write_bytes(data)
+    check_refused(path, "expected a NumPy array, found")
+
+
 def test_kaggles_tables_are_read_with_or_without_labels(tmp_path):
     plain = write_table(tmp_path / "test.csv", IMAGES)
     labelled = write_table(tmp_path / "train.CSV", IMAGES, label=[5, 0, 0])

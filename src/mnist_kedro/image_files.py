@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
+from tokenize import TokenError
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -86,8 +87,8 @@ def _in_file(path: Path, name: str) -> Iterator[Picture]:
 
 def _in_array(path: Path, name: str) -> Iterator[Picture]:
     try:
-        images = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (ValueError, EOFError) as error:
+        images = np.lib.format.open_memmap(path, mode="r")
+    except (ValueError, TokenError) as error:  # the second for some damaged headers
         raise ValueError(f"{path}: expected a NumPy array, found {error}") from error
     if images.dtype != np.uint8 or images.ndim != IMAGES:
         raise ValueError(
