@@ -131,6 +131,33 @@ def test_a_long_table_is_read_in_pieces(tmp_path):
 HEADER = ",".join(f"pixel{number}" for number in range(784))
 
 
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("pixel0,pixel1\n1,2\n", "found 2 of int64, the first one named 'pixel0'"),
+        (2 * ("0" + ",0" * 783 + "\n"), "the first one named '0'"),
+        (HEADER + "\n0.5" + ",0.5" * 783, "float64"),
+        (HEADER + "\n256" + ",256" * 783, "256 to 256"),
+        (HEADER + "\n-1" + ",-1" * 783, "-1 to -1"),
+        ("label\n3\n", "found 0 of"),
+        (HEADER, "found 784 of object"),
+    ],
+    ids=[
+        "few columns",
+        "no header",
+        "fractions",
+        "too large",
+        "negative",
+        "only labels",
+        "only a header",
+    ],
+)
+def test_another_table_is_refused(text, found, tmp_path):
+    path = tmp_path / "mine.csv"
+    path.write_text(text)
+    check_refused(path, found)
+
+
 def test_a_folder_is_read_in_order_with_the_folders_in_it(tmp_path):
     (tmp_path / "b" / ".cache").mkdir(parents=True)
     for name in ("c.png", "a.png", "b/d.png", "b/.cache/e.png", ".DS_Store"):
