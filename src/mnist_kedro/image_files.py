@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
+from tokenize import TokenError
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -86,8 +87,8 @@ def _in_file(path: Path, name: str) -> Iterator[Picture]:
 
 def _in_array(path: Path, name: str) -> Iterator[Picture]:
     try:
-        images = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (ValueError, EOFError) as error:
+        images = np.lib.format.open_memmap(path, mode="r")
+    except (ValueError, TokenError) as error:  # the second for some damaged headers
         raise ValueError(f"{path}: expected a NumPy array, found {error}") from error
     if images.dtype != np.uint8 or images.ndim != IMAGES:
         raise ValueError(
@@ -100,14 +101,20 @@ def _in_array(path: Path, name: str) -> Iterator[Picture]:
 
 def _in_table(path: Path) -> Iterator[NDArray[np.uint8]]:
     """Yield the images of a table as Kaggle's Digit Recognizer has them, a row per image."""
+    expected = (
+        f"{path}: expected a header and {SIDE**2} columns of whole numbers of 0-255, as in "
+        f"Kaggle's test.csv, found"
+    )
     for rows in pd.read_csv(path, chunksize=CSV_ROWS):
+        first = str(rows.columns[0])
         pixels = rows.drop(columns="label", errors="ignore").to_numpy()
-        whole = pixels.dtype.kind == "i" and pixels.shape[1] == SIDE**2
-        if not whole or pixels.min() < 0 or pixels.max() > WHITE:
+        # Without a header, the first image would be taken for it.
+        if pixels.shape[1] != SIDE**2 or pixels.dtype.kind != "i" or first.isdigit():
             raise ValueError(
-                f"{path}: expected a header and {SIDE**2} columns of whole numbers of 0-255, as in "
-                f"Kaggle's test.csv, found {pixels.shape[1]} of {pixels.dtype}"
+                f"{expected} {pixels.shape[1]} of {pixels.dtype}, the first one named '{first}'"
             )
+        if pixels.min() < 0 or pixels.max() > WHITE:
+            raise ValueError(f"{expected} numbers from {pixels.min()} to {pixels.max()}")
         yield from pixels.astype(np.uint8).reshape(-1, SIDE, SIDE)
 
 

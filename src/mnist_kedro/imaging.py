@@ -30,6 +30,7 @@ STROKES = (
 SPECK = 0.05  # of the largest part's ink: what has less is dirt
 NEAR = 0.25  # of the digit's longer side: parts that are no further away belong to it
 TALL = 0.5  # of the digit's height: a part beside it that is as tall is another digit
+SMALLEST_SIDE = 8  # pixels of a picture: no digit can be seen in fewer
 SMALLEST = 12  # pixels of the digit's longer side in the picture
 FILLED = 0.4  # of the digit's longer side: what is as wide has no strokes
 
@@ -62,8 +63,13 @@ def to_mnist_format(grey: NDArray[np.float32] | NDArray[np.uint8]) -> Seen:
         grey: `(height, width)`, 0-255: dark ink on light paper, or light ink on dark paper.
 
     Raises:
-        PictureError: It is blank.
+        PictureError: It is blank, or has too few pixels.
     """
+    if min(grey.shape) < SMALLEST_SIDE:
+        height, width = grey.shape
+        raise PictureError(
+            f"expected at least {SMALLEST_SIDE} pixels in each direction, found {width} x {height}"
+        )
     values = grey.astype(np.float32)
     for candidate in (values, WHITE - values):
         if _is_mnist_format(candidate):

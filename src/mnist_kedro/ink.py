@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 DARK = 32  # grey values: paper below it is too dark to divide by
 CELLS = 40  # along the longer side, of the coarse picture in which the paper is sought
+ROUNDING = 1  # grey values
+DARKEST = 0.4  # of the paper's brightness: shadows are lighter, and what is darker is ink
 STROKE = 17  # cells: wider than strokes, narrower than shadows
 FAINTEST = 0.1  # ink that counts, as a share of the paper's brightness
 GRAINS = 5  # standard deviations of the paper's grain that ink is above it, at least
@@ -66,7 +68,7 @@ def stroke_width(mask: NDArray[np.bool_]) -> float:
 
 def _contrast(grey: Floats) -> Floats:
     """Return how much each pixel differs from the paper, as a share of its brightness."""
-    size = max(max(grey.shape) // CELLS, 1)
+    size = _cell_size(grey)
     light = _fit_light(grey)
     if _is_light_on_dark((grey - light)[::size, ::size]):
         grey, light = WHITE - grey, WHITE - light
@@ -77,13 +79,19 @@ def _contrast(grey: Floats) -> Floats:
     coarse = ndimage.gaussian_filter(ndimage.grey_closing(coarse, (STROKE, STROKE)), 1)
     zoom = np.divide(grey.shape, coarse.shape)
     paper = ndimage.zoom(coarse, zoom, order=1, mode="nearest", grid_mode=True)
-    contrast: Floats = 1 - flat / np.maximum(paper, DARK / WHITE)
+    contrast: Floats = 1 - flat / np.maximum(paper, DARKEST)
     return contrast - np.median(contrast)
+
+
+def _cell_size(grey: Floats) -> int:
+    """Return the pixels along a cell; two cells, at least, go into the shorter side."""
+    height, width = grey.shape
+    return max(min(max(height, width) // CELLS, min(height, width) // 2), 1)
 
 
 def _is_light_on_dark(differences: Floats) -> bool:
     """Return whether what differs most from the paper is lighter than it."""
-    differs = np.abs(differences) > 4 * np.median(np.abs(differences))
+    differs = np.abs(differences) > max(4 * np.median(np.abs(differences)), ROUNDING)
     parts, _ = ndimage.label(differs, LINK)
     edges = np.concatenate([parts[0], parts[-1], parts[:, 0], parts[:, -1]])
     inner = np.where(differs & ~np.isin(parts, edges), differences, 0) ** 3
@@ -99,20 +107,20 @@ def _fit_light(grey: Floats) -> Floats:
         *(np.linspace(-1, 1, n, dtype=np.float32) for n in grey.shape), indexing="ij"
     )
     terms = np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], axis=-1)
-    step = max(max(grey.shape) // CELLS, 1)
+    step = _cell_size(grey)
     places, values = terms[::step, ::step].reshape(-1, 6), grey[::step, ::step].ravel()
-    kept = np.ones(len(values), dtype=bool)
-    for count in (1, 3, 3, 6, 6):  # flat at first, or a large digit would bend the surface
+    rest = np.abs(values - np.median(values))
+    for count in (3, 3, 6, 6):  # flat at first, or a large digit would bend the surface
+        kept = rest <= 3 * np.median(rest)
         weights = np.linalg.lstsq(places[kept, :count], values[kept], rcond=None)[0]
         rest = np.abs(values - places[:, :count] @ weights)
-        kept = rest <= 3 * np.median(rest)
     light: Floats = terms @ weights
     return light
 
 
 def _grain(contrast: Floats) -> float:
     """Return the standard deviation of the paper's grain, of which ink and shadows know nothing."""
-    size = max(max(contrast.shape) // CELLS, 1)
+    size = _cell_size(contrast)
     differences = np.abs(contrast[:, size:] - contrast[:, :-size])  # most are of paper with paper
     return 1.4826 / 2**0.5 * float(np.median(differences))
 
@@ -144,11 +152,12 @@ def _drop_rulings(ink: Floats, floor: float) -> Floats:
         reach = int(np.abs(drift).max())
         levels = rows - drift[:, columns] + reach  # of the line of each slope through each pixel
         covered = np.stack([np.bincount(level, minlength=height + 2 * reach) for level in levels])
-        best = covered.max(axis=1).argmax()
-        lines, _ = ndimage.label(covered[best] > RULED * width)
+        covered[covered <= RULED * width] = 0
+        best = covered.sum(axis=1).argmax()
+        lines, _ = ndimage.label(covered[best])
         for (line,) in ndimage.find_objects(lines):
             if line.stop - line.start - 1 <= widest:
-                ink = _without_line(ink, line.start - reach, line.stop - reach, drift[best])
+                ink = _without_line(ink, line.start - reach, line.stop - 1 - reach, drift[best])
         ink = ink.T
     return ink
 

@@ -17,13 +17,16 @@ FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF")
 MAX_PIXELS = 50_000_000  # of a picture, checked before anything is unpacked
 LONGEST_SIDE = 400  # pixels: what is larger is reduced to half of this, or more
 WHITE = 255
-SMALLEST_SIDE = 8  # pixels: a digit needs as many
 SIXTEEN_BITS = 257  # their white, 65,535, divided by ours
 # What Pillow's decoders raise for damaged files.
 DAMAGED = (
     *(OSError, SyntaxError, ValueError, TypeError, LookupError, OverflowError, EOFError),
-    *(struct.error, zlib.error, Image.DecompressionBombError),
+    *(struct.error, zlib.error),
 )
+
+
+# Pillow warns about damage that does no harm. Not undone after each picture: threads read them too.
+warnings.filterwarnings("ignore", module=r"PIL\.")
 
 
 class PictureError(ValueError):
@@ -43,15 +46,16 @@ def decode_picture(file: BinaryIO) -> NDArray[np.float32]:
         Grey values `(height, width)`, 0 = black, 255 = white; large pictures are reduced.
 
     Raises:
-        PictureError: It is no such picture, damaged, or has too few pixels or over 50 million.
+        PictureError: It is no such picture, damaged, or has over 50 million pixels.
     """
     try:
-        with warnings.catch_warnings(action="ignore"):  # about damage that does no harm
-            image = Image.open(file, formats=FORMATS)
-            _check_size(*image.size)
-            return _decode(image)
+        image = Image.open(file, formats=FORMATS)
+        _check_size(*image.size)
+        return _decode(image)
     except PictureError:
         raise
+    except Image.DecompressionBombError as error:
+        raise _too_large("many more") from error
     except UnidentifiedImageError as error:
         raise PictureError(
             f"expected a picture in one of the formats {', '.join(FORMATS)}, found something else"
@@ -62,14 +66,13 @@ def decode_picture(file: BinaryIO) -> NDArray[np.float32]:
 
 def _check_size(width: int, height: int) -> None:
     if width * height > MAX_PIXELS:
-        raise PictureError(
-            f"expected at most {MAX_PIXELS:,} pixels, found {width:,} x {height:,}: make the "
-            f"picture smaller"
-        )
-    if min(width, height) < SMALLEST_SIDE:
-        raise PictureError(
-            f"expected at least {SMALLEST_SIDE} pixels in each direction, found {width} x {height}"
-        )
+        raise _too_large(f"{width:,} x {height:,}")
+
+
+def _too_large(found: str) -> PictureError:
+    return PictureError(
+        f"expected at most {MAX_PIXELS:,} pixels, found {found}: make the picture smaller"
+    )
 
 
 def _decode(image: Image.Image) -> NDArray[np.float32]:
@@ -86,7 +89,7 @@ def _decode(image: Image.Image) -> NDArray[np.float32]:
 def _to_grey(image: Image.Image) -> Image.Image:
     """Return the picture in mode `L` or `F`, 0-255."""
     if image.mode.startswith(("I", "F")):
-        values = np.asarray(image, dtype=np.float32)
+        values = np.asarray(image, dtype=np.float64)
         if not np.isfinite(values).all():
             raise PictureError("expected grey values that are numbers, found some that are not")
         if image.mode.startswith("I;16"):

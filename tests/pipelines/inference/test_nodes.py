@@ -1,16 +1,26 @@
-import gzip
-
 import numpy as np
+import pandas as pd
 import pytest
+from PIL import Image
 from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 from sklearn.svm import LinearSVC
 
 from mnist_kedro.classifiers.build import flatten_and_scale
-from mnist_kedro.idx import IdxFormatError, idx_header
-from mnist_kedro.pipelines.inference.nodes import InferenceParameters, predict_images
+from mnist_kedro.idx import idx_header
+from mnist_kedro.imaging import read_picture
+from mnist_kedro.pipelines.inference.nodes import (
+    BATCH,
+    InferenceParameters,
+    draw_contact_sheet,
+    predict_images,
+)
 from mnist_kedro.sources import embedded_digits
+from tests.drawings import STROKES, draw, on_paper
+
+COLUMNS = ["file", "label", "confidence", "second_label", "second_confidence", "warning"]
+NOTHING = InferenceParameters(images=None)
 
 
 @pytest.fixture(scope="module")
@@ -18,47 +28,178 @@ def digits():
     return embedded_digits()
 
 
-def fitted(digits, estimator):
+@pytest.fixture(scope="module")
+def model(digits):
+    return fit(digits, GaussianNB(var_smoothing=1))  # no probability of exactly 0
+
+
+def fit(digits, estimator):
     model = make_pipeline(FunctionTransformer(flatten_and_scale), estimator)
     return model.fit(digits.train_images, digits.train_labels)
 
 
-def test_predictions_are_kaggles_columns_with_confidence_beside_them(digits):
-    model = fitted(digits, GaussianNB())
+def save_picture(path, ink):
+    Image.fromarray(on_paper(ink).astype(np.uint8)).save(path)
+    return path
+
+
+def seen(path):
+    with path.open("rb") as file:
+        return read_picture(file).image
+
+
+def texts(figure):
+    return [text.get_text() for text in figure.axes[0].texts]
+
+
+def test_predictions_are_the_models_best_two(digits, model):
     images = digits.test_images[:5]
-    predictions, confidence = predict_images(model, images, InferenceParameters(images=None))
-    assert predictions.to_dict("list") == {
+    predictions, submission = predict_images(model, images, NOTHING)
+    assert predictions.columns.tolist() == COLUMNS
+    assert predictions["file"].tolist() == [f"test_images#{number}" for number in range(1, 6)]
+    probabilities = np.sort(model.predict_proba(images), axis=1)
+    assert predictions["label"].tolist() == model.predict(images).tolist()
+    np.testing.assert_array_equal(predictions["confidence"], probabilities[:, -1])
+    np.testing.assert_array_equal(predictions["second_confidence"], probabilities[:, -2])
+    second = np.argsort(model.predict_proba(images), axis=1)[:, -2]
+    assert predictions["second_label"].tolist() == second.tolist()
+    assert predictions["warning"].isna().all()
+    assert submission.to_dict("list") == {
         "ImageId": [1, 2, 3, 4, 5],
         "Label": model.predict(images).tolist(),
     }
-    assert confidence["ImageId"].tolist() == [1, 2, 3, 4, 5]
-    np.testing.assert_array_equal(confidence["confidence"], model.predict_proba(images).max(axis=1))
 
 
-def test_images_may_come_from_another_idx_file(digits, tmp_path):
-    model = fitted(digits, GaussianNB())
-    chosen = digits.test_images[100:103]
-    file = tmp_path / "mine.gz"
-    file.write_bytes(gzip.compress(idx_header(chosen.shape) + chosen.tobytes()))
-    parameters = InferenceParameters.model_validate({"images": str(file)})
-    predictions, _ = predict_images(model, digits.test_images, parameters)
-    np.testing.assert_array_equal(predictions["Label"], model.predict(chosen))
+def test_pictures_are_brought_to_the_format_and_their_warnings_stand_beside_them(
+    digits, model, tmp_path
+):
+    five = save_picture(tmp_path / "b.png", draw(STROKES[5]))
+    tiny = save_picture(tmp_path / "c.gif", draw(STROKES[1], (60, 60), (25, 25), (5, 7), 2))
+    two = np.maximum(draw(STROKES[1], corner=(0, 30)), draw(STROKES[1], corner=(90, 30)))
+    save_picture(tmp_path / "d.bmp", two)
+    save_picture(tmp_path / "e.png", np.zeros((50, 50)))
+    (tmp_path / "a.txt").write_text("no picture")
+    parameters = InferenceParameters(images=tmp_path)
+    predictions, submission = predict_images(model, digits.test_images, parameters)
+    assert predictions["file"].tolist() == ["a.txt", "b.png", "c.gif", "d.bmp", "e.png"]
+    labels = predictions["label"].tolist()
+    assert labels[1:3] == model.predict(np.stack([seen(five), seen(tiny)])).tolist()
+    assert [label is pd.NA for label in labels] == [True, False, False, False, True]
+    expected = [
+        "expected a picture in",
+        None,
+        "too small: ",
+        "several digits: ",
+        "expected a digit",
+    ]
+    for warning, beginning in zip(predictions["warning"], expected, strict=True):
+        assert pd.isna(warning) if beginning is None else warning.startswith(beginning)
+    assert predictions["confidence"].isna().tolist() == [True, False, False, False, True]
+    assert submission["ImageId"].tolist() == [1, 2, 3, 4, 5]
+    assert submission["Label"].isna().sum() == 2
 
 
-def test_a_model_without_probabilities_has_no_confidence(digits):
-    model = fitted(digits, LinearSVC())
-    _, confidence = predict_images(model, digits.test_images, InferenceParameters(images=None))
-    assert confidence["confidence"].isna().all()
+def test_kaggles_table_becomes_its_submission(digits, model, tmp_path):
+    images = digits.test_images[100:103]
+    table = pd.DataFrame(images.reshape(3, -1)).add_prefix("pixel")
+    table.to_csv(tmp_path / "test.csv", index=False)
+    parameters = InferenceParameters.model_validate({"images": str(tmp_path / "test.csv")})
+    _, submission = predict_images(model, digits.test_images, parameters)
+    text = submission.to_csv(index=False)
+    assert text.splitlines() == [
+        "ImageId,Label",
+        *(f"{number},{label}" for number, label in enumerate(model.predict(images), start=1)),
+    ]
 
 
-def test_images_of_another_size_are_refused(digits, tmp_path):
-    file = tmp_path / "mine"
-    file.write_bytes(idx_header((1, 20, 20)) + bytes(400))
-    parameters = InferenceParameters(images=file)
-    with pytest.raises(IdxFormatError, match="mine: expected the dimensions"):
-        predict_images(fitted(digits, GaussianNB()), digits.test_images, parameters)
+def test_more_images_than_a_batch_stay_in_order_and_few_are_in_memory(digits, model, tmp_path):
+    count = 2 * BATCH + 3
+    images = np.resize(digits.test_images, (count, 28, 28))
+    path = tmp_path / "mine"
+    path.write_bytes(idx_header(images.shape) + images.tobytes())
+    sizes = []
+
+    class Watched:
+        classes_ = model.classes_
+
+        def predict_proba(self, images):
+            sizes.append(len(images))
+            return model.predict_proba(images)
+
+    predictions, _ = predict_images(Watched(), images, InferenceParameters(images=path))
+    assert sizes == [BATCH, BATCH, 3]
+    np.testing.assert_array_equal(predictions["label"], model.predict(images))
+    assert predictions["file"].iloc[[0, -1]].tolist() == ["mine#1", f"mine#{count}"]
 
 
-def test_a_file_that_is_not_there_is_refused_before_the_run():
-    with pytest.raises(ValueError, match="'images' Path does not point to a file, found 'nope'"):
+def test_a_batch_of_nothing_readable_does_not_keep_the_others_from_being_read(
+    digits, model, tmp_path
+):
+    for number in range(BATCH):
+        (tmp_path / f"{number:03}.txt").write_text("no picture")
+    save_picture(tmp_path / "z.png", draw(STROKES[5]))
+    predictions, _ = predict_images(model, digits.test_images, InferenceParameters(images=tmp_path))
+    assert predictions["label"].notna().tolist() == [False] * BATCH + [True]
+    assert str(predictions["label"].dtype) == "Int64"
+
+
+def test_a_model_without_probabilities_has_labels_only(digits):
+    model = fit(digits, LinearSVC())
+    predictions, submission = predict_images(model, digits.test_images[:9], NOTHING)
+    assert predictions["label"].tolist() == model.predict(digits.test_images[:9]).tolist()
+    assert submission["Label"].tolist() == predictions["label"].tolist()
+    others = ["confidence", "second_label", "second_confidence", "warning"]
+    assert predictions[others].isna().all(axis=None)
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "why"),
+    [
+        ("mine", idx_header((1, 20, 20)) + bytes(400), "mine: expected the dimensions"),
+        ("mine.csv", b"a,b\n1,2\n", "mine.csv: expected a header and 784 columns"),
+        ("mine.png", b"", "expected a picture in one of the formats"),
+    ],
+)
+def test_a_file_without_a_digit_is_an_error_that_names_it(name, data, why, digits, model, tmp_path):
+    file = tmp_path / name
+    file.write_bytes(data)
+    with pytest.raises(ValueError, match=f"{name}: expected digits, found none: .*{why}"):
+        predict_images(model, digits.test_images, InferenceParameters(images=file))
+
+
+def test_an_empty_folder_is_an_error(digits, model, tmp_path):
+    with pytest.raises(ValueError, match="expected digits, found none: it holds no images"):
+        predict_images(model, digits.test_images, InferenceParameters(images=tmp_path))
+
+
+def test_what_is_not_there_is_refused_before_the_run():
+    message = "expected 'inference.images' to name a picture, .* found 'nope', which does not exist"
+    with pytest.raises(ValueError, match=message):
         InferenceParameters.model_validate({"images": "nope"})
+
+
+def test_the_contact_sheet_shows_all_of_a_few_images(digits, model, tmp_path):
+    path = save_picture(tmp_path / "a.png", draw(STROKES[5]))
+    (tmp_path / "b.txt").write_text("no picture")
+    save_picture(tmp_path / "c.png", np.zeros((50, 50)))
+    parameters = InferenceParameters(images=tmp_path)
+    predictions, _ = predict_images(model, digits.test_images, parameters)
+    figure = draw_contact_sheet(predictions, digits.test_images, parameters)
+    assert figure.get_suptitle() == "3 images"
+    grey, image, blank = (one.get_array() for one in figure.axes[0].images)
+    np.testing.assert_array_equal(grey, on_paper(draw(STROKES[5])).astype(np.uint8))
+    np.testing.assert_array_equal(image, seen(path))
+    assert blank.shape == (50, 50)
+    assert texts(figure)[1::3] == ["a.png", "b.txt", "c.png"]
+
+
+def test_of_many_images_it_shows_the_least_certain_in_their_order(digits, model):
+    images = digits.test_images[:100]
+    predictions, _ = predict_images(model, images, NOTHING)
+    predictions.loc[50:, "confidence"] = np.linspace(0.2, 0.1, 50)
+    predictions.loc[:49, "confidence"] = 0.9
+    figure = draw_contact_sheet(predictions, images, NOTHING)
+    assert figure.get_suptitle() == "The 24 least certain of 100 images"
+    assert texts(figure)[1::3] == [f"test_images#{number}" for number in range(77, 101)]
+    shown = [one.get_array() for one in figure.axes[0].images]
+    np.testing.assert_array_equal(shown[1::2], images[76:])

@@ -77,7 +77,7 @@ def predict_images(
             tables.append(_predict_batch(final_model, batch, list(pool.map(_see, batch))))
             bar.update(len(batch))
     if all(table["label"].isna().all() for table in tables):
-        why = tables[0]["warning"].iloc[0] if tables else "it holds no files"
+        why = tables[0]["warning"].iloc[0] if tables else "it holds no images"
         raise ValueError(f"{parameters.images}: expected digits, found none: {why}")
     predictions = pd.concat(tables, ignore_index=True)
     ids = np.arange(1, len(predictions) + 1)
