@@ -86,7 +86,7 @@ def _contrast(grey: Floats) -> Floats:
 def _cell_size(grey: Floats) -> int:
     """Return the pixels along a cell; two cells, at least, go into the shorter side."""
     height, width = grey.shape
-    return max(min(max(height, width) // CELLS, min(height, width) // 2), 1)
+    return int(max(min(max(height, width) // CELLS, min(height, width) // 2), 1))
 
 
 def _is_light_on_dark(differences: Floats) -> bool:
