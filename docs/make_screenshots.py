@@ -60,6 +60,8 @@ def main() -> None:
         photograph_demo(url)
     figure = max(project.glob("data/08_reporting/confusion_matrix.png/*/confusion_matrix.png"))
     save(figure.read_bytes(), "confusion_matrix")
+    sheet = max(project.glob("data/07_model_output/contact_sheet.png/*/contact_sheet.png"))
+    save(sheet.read_bytes(), "contact_sheet")
 
 
 def photograph(page: Page) -> bytes:

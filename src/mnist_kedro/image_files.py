@@ -105,6 +105,7 @@ def _in_table(path: Path) -> Iterator[NDArray[np.uint8]]:
         f"{path}: expected a header and {SIDE**2} columns of whole numbers of 0-255, as in "
         f"Kaggle's test.csv, found"
     )
+    pieces = []  # none is read before all are known to be good
     for rows in pd.read_csv(path, chunksize=CSV_ROWS):
         first = str(rows.columns[0])
         pixels = rows.drop(columns="label", errors="ignore").to_numpy()
@@ -115,7 +116,9 @@ def _in_table(path: Path) -> Iterator[NDArray[np.uint8]]:
             )
         if pixels.min() < 0 or pixels.max() > WHITE:
             raise ValueError(f"{expected} numbers from {pixels.min()} to {pixels.max()}")
-        yield from pixels.astype(np.uint8).reshape(-1, SIDE, SIDE)
+        pieces.append(pixels.astype(np.uint8).reshape(-1, SIDE, SIDE))
+    for piece in pieces:
+        yield from piece
 
 
 def _decode(path: Path) -> NDArray[np.float32]:

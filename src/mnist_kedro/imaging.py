@@ -86,7 +86,7 @@ def _warn(several: bool, size: int, width: float) -> str | None:
     if several:
         return "several digits: the largest was read, give it a picture of its own"
     if size < SMALLEST:
-        return f"too small: {size} pixels, come closer"
+        return "too small: come closer, or write larger"
     if width > FILLED * BOX:
         return "mostly ink: there are no strokes, use a finer pen"
     return None

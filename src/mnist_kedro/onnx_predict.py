@@ -22,10 +22,18 @@ def load_onnx(exported: bytes) -> Callable[[NDArray[np.uint8]], NDArray[np.float
     Returns:
         From images `uint8 (n, 28, 28)` to the probability of each class, `float32 (n, n_classes)`.
         It may be called from several threads at once, and keeps to the thread that calls it.
+
+    Raises:
+        ValueError: ONNX Runtime cannot run it.
     """
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1  # for models so small more are no faster
-    session = onnxruntime.InferenceSession(exported, options, providers=["CPUExecutionProvider"])
+    try:
+        session = onnxruntime.InferenceSession(
+            exported, options, providers=["CPUExecutionProvider"]
+        )
+    except Exception as error:  # its errors have nothing in common
+        raise ValueError(f"expected a model that ONNX Runtime can run, found: {error}") from error
 
     def predict(images: NDArray[np.uint8]) -> NDArray[np.float32]:
         probabilities: NDArray[np.float32]

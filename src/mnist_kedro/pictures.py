@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF")
 MAX_PIXELS = 50_000_000  # of a picture, checked before anything is unpacked
-LONGEST_SIDE = 400  # pixels: what is larger is reduced to half of this, or more
+SHARP_SIDE = 400  # pixels of the longer side that are kept at least, and less than twice as many
+REDUCED_AT_ONCE = ("L", "LA", "RGB", "RGBA")
 WHITE = 255
 SIXTEEN_BITS = 257  # their white, 65,535, divided by ours
 # What Pillow's decoders raise for damaged files.
@@ -76,20 +77,26 @@ def _too_large(found: str) -> PictureError:
 
 
 def _decode(image: Image.Image) -> NDArray[np.float32]:
-    share = LONGEST_SIDE / max(image.size)
+    share = SHARP_SIDE / max(image.size)
     # A JPEG is unpacked at an eighth of its size at once, if that is enough.
     image.draft("L", (max(int(share * image.width), 1), max(int(share * image.height), 1)))
     image.load()
-    grey = _to_grey(ImageOps.exif_transpose(image))
-    if (factor := max(grey.size) // LONGEST_SIDE) > 1:
-        grey = grey.reduce(factor)
-    return np.asarray(grey, dtype=np.float32)
+    ImageOps.exif_transpose(image, in_place=True)
+    if image.mode in REDUCED_AT_ONCE:  # before anything is copied
+        image = _reduce(image)
+    return np.asarray(_reduce(_to_grey(image)), dtype=np.float32)
+
+
+def _reduce(image: Image.Image) -> Image.Image:
+    factor = max(image.size) // SHARP_SIDE
+    return image.reduce(factor) if factor > 1 else image
 
 
 def _to_grey(image: Image.Image) -> Image.Image:
     """Return the picture in mode `L` or `F`, 0-255."""
     if image.mode.startswith(("I", "F")):
-        values = np.asarray(image, dtype=np.float64)
+        step = max(max(image.size) // (2 * SHARP_SIDE), 1)
+        values = np.asarray(image)[::step, ::step].astype(np.float64)
         if not np.isfinite(values).all():
             raise PictureError("expected grey values that are numbers, found some that are not")
         if image.mode.startswith("I;16"):

@@ -61,12 +61,14 @@ SENTENCES = {
 
 def create_app(champions: Champions) -> FastAPI:
     """Return the application that answers with the current champion."""
+    workers = ThreadPoolExecutor(WORKERS)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         watching = asyncio.create_task(champions.watch())
         yield
         watching.cancel()
+        workers.shutdown(wait=False, cancel_futures=True)
 
     app = FastAPI(
         title="mnist_kedro",
@@ -80,7 +82,7 @@ def create_app(champions: Champions) -> FastAPI:
         redoc_url=None,
         swagger_ui_oauth2_redirect_url=None,
     )
-    _add_routes(app, champions)
+    _add_routes(app, champions, workers)
     # Swagger UI from a package; the validator would be an address outside.
     patch_fastapi(
         app, redirect_from_root_to_docs=False, swagger_ui_parameters={"validatorUrl": None}
@@ -88,31 +90,13 @@ def create_app(champions: Champions) -> FastAPI:
     return app
 
 
-def _add_routes(app: FastAPI, champions: Champions) -> None:
-    workers = ThreadPoolExecutor(WORKERS)
+def _add_routes(app: FastAPI, champions: Champions, workers: ThreadPoolExecutor) -> None:
     refusals: dict[int | str, dict[str, Any]] = {each: {"model": Failure} for each in REFUSALS}
 
     @app.post("/predict", response_model=Answer, responses=refusals, openapi_extra=describe_body())
     async def predict(request: Request) -> Response:
         """Predict digits: JSON with pixels of one or many, or the bytes of a picture of one."""
-        champion = champions.current
-        work = partial(asyncio.get_running_loop().run_in_executor, workers)
-        kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if kind == JSON:
-            body = await _read_body(request, MAX_JSON_BYTES)
-            if len(body) <= QUICK_BYTES:
-                n, answer = _predict_pixels(champion, body)
-            else:
-                n, answer = await work(_predict_pixels, champion, body)
-        elif kind.startswith("image/"):
-            body = await _read_body(request, MAX_PICTURE_BYTES)
-            n, answer = await work(_predict_picture, champion, body)
-        else:
-            raise HTTPException(
-                HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
-                f"expected the Content-Type {JSON}, or image/png and the like, found another",
-            )
-        request.state.predictions = n
+        request.state.predictions, answer = await _answer(request, champions.current, workers)
         return Response(answer, media_type=JSON)
 
     @app.get("/health")
@@ -130,6 +114,26 @@ def _add_routes(app: FastAPI, champions: Champions) -> None:
         return FileResponse(STATIC / "index.html")
 
     app.mount("/static", StaticFiles(directory=STATIC))
+
+
+async def _answer(
+    request: Request, champion: Champion, workers: ThreadPoolExecutor
+) -> tuple[int, bytes]:
+    """Return how many images a request has, and the JSON of the answer."""
+    work = partial(asyncio.get_running_loop().run_in_executor, workers)
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind == JSON:
+        body = await _read_body(request, MAX_JSON_BYTES)
+        if len(body) <= QUICK_BYTES:
+            return _predict_pixels(champion, body)
+        return await work(_predict_pixels, champion, body)
+    if kind.startswith("image/"):
+        body = await _read_body(request, MAX_PICTURE_BYTES)
+        return await work(_predict_picture, champion, body)
+    raise HTTPException(
+        HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+        f"expected the Content-Type {JSON}, or image/png and the like, found another",
+    )
 
 
 def _predict_pixels(champion: Champion, body: bytes) -> tuple[int, bytes]:

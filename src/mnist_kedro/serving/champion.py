@@ -136,7 +136,7 @@ class Champions:
             if version not in (None, self.current.version):
                 self.current = self._open(version)
                 logger.info("Serving version %s from now on.", version)
-        except (ChampionError, DatasetError) as error:
+        except (ChampionError, DatasetError, OSError) as error:
             if str(error) != self._refused:
                 logger.warning("Serving version %s still: %s", self.current.version, error)
                 self._refused = str(error)

@@ -31,7 +31,6 @@ GOODBYE_SECONDS = 3  # for requests under way when the server stops
 class GuardedProtocol(HttpToolsProtocol):
     """Uvicorn's protocol, with limits that it lacks: to a request's head and its time to arrive."""
 
-    _in_head = False
     _head_bytes = 0
     _keep_alive = True
     _deadline: asyncio.TimerHandle | None = None
@@ -47,22 +46,25 @@ class GuardedProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Refuse a head that does not end."""
+        """Refuse a head, or trailers of a body in chunks, without an end."""
         super().data_received(data)
-        if self._in_head:
-            self._head_bytes += len(data)
-            if self._head_bytes > MAX_HEAD_BYTES and not self.transport.is_closing():
-                self.send_400_response(LONG_HEAD)
+        self._head_bytes += len(data)
+        if self._head_bytes > MAX_HEAD_BYTES and not self.transport.is_closing():
+            self.send_400_response(LONG_HEAD)
+
+    def on_body(self, body: bytes) -> None:
+        """Count a body apart: the application limits it."""
+        self._head_bytes -= len(body)
+        super().on_body(body)
 
     def on_message_begin(self) -> None:
         """Give a request on a connection that was kept its time."""
         super().on_message_begin()
-        self._in_head, self._head_bytes = True, 0
+        self._head_bytes = 0
         self._set_deadline()
 
     def on_headers_complete(self) -> None:
         """Refuse a head that is too long."""
-        self._in_head = False
         if len(self.url) + sum(map(len, chain.from_iterable(self.headers))) > MAX_HEAD_BYTES:
             raise ValueError(LONG_HEAD)  # the parser turns it into an answer
         super().on_headers_complete()

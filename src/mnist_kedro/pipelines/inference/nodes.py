@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from mnist_kedro.image_files import Picture
 
+READERS = min(os.cpu_count() or 1, 4)  # of pictures, side by side: large ones take memory
 BATCH = 256  # pictures in memory at once
 SHOWN = 24  # digits on the contact sheet
 COLUMNS = ("file", "label", "confidence", "second_label", "second_confidence", "warning")
@@ -69,7 +70,7 @@ def predict_images(
 
     pictures = _pictures(test_images, parameters)
     with (
-        ThreadPoolExecutor(os.cpu_count()) as pool,
+        ThreadPoolExecutor(READERS) as pool,
         tqdm(desc="inference", unit=" images", leave=False, disable=None) as bar,
     ):
         tables = []

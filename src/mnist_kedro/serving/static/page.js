@@ -20,17 +20,21 @@ async function read() {
   if (isBlank()) show({});
   if (reading) return;
   reading = true;
-  for (let done; done !== changes; ) {
-    done = changes;
-    if (!isBlank()) await readOnce();
+  try {
+    for (let done; done !== changes; ) {
+      done = changes;
+      if (!isBlank()) await readOnce();
+    }
+  } finally {
+    reading = false;
   }
-  reading = false;
 }
 
 async function readOnce() {
   const paper = timesReplaced();
-  const body = await paperAsFile(); // whose type becomes the content type
-  const answer = await ask("/predict", { method: "POST", body });
+  const body = await paperAsFile();
+  const headers = { "Content-Type": body.type || "image/*" }; // some systems know no TIFF
+  const answer = await ask("/predict", { method: "POST", body, headers });
   if (answer.version && answer.version !== version) await describeModel();
   if (paper === timesReplaced()) show(answer);
 }
