@@ -15,6 +15,7 @@ import pytest
 import yaml
 from kedro.framework.session import KedroSession
 from kedro.framework.startup import bootstrap_project
+from PIL import Image
 
 from mnist_kedro.classifiers.build import Candidate
 from mnist_kedro.metrics import percent
@@ -398,3 +399,19 @@ def test_ingestion_from_a_folder_names_it(project, run_kedro, tiny_arrays, write
     np.testing.assert_array_equal(images, tiny_arrays.train_images)
     shutil.rmtree(project / "mine")
     np.testing.assert_array_equal(load(project, "train_images")[0], tiny_arrays.train_images)
+
+
+def test_files_may_have_any_name(used_project, run_kedro, tmp_path):
+    folder = tmp_path / "digits"
+    folder.mkdir()
+    image = load(used_project, "test_images")[0][0]
+    for name in ("1", "2", "NA"):
+        Image.fromarray(255 - image).save(folder / name, "PNG")
+    done = run_kedro(
+        *(used_project, "run", "--pipelines=inference"),
+        *("--params", f"inference.images={folder}"),
+    )
+    assert done.returncode == 0, done.stderr
+    (predictions,) = load(used_project, "predictions")
+    assert list(predictions["file"]) == ["1", "2", "NA"]
+    assert "Predicted 3 labels" in done.stdout

@@ -109,6 +109,14 @@ def test_a_damaged_array_is_refused(data, tmp_path):
     check_refused(path, "expected a NumPy array, found")
 
 
+def test_of_a_table_with_a_fault_far_down_nothing_is_read(tmp_path):
+    images = np.zeros((CSV_ROWS + 2, 28, 28), dtype=np.int64)
+    images[-1, 0, 0] = 256
+    (picture,) = find_pictures(write_table(tmp_path / "test.csv", images))
+    with pytest.raises(ValueError, match="found numbers from 0 to 256"):
+        picture.load()
+
+
 def test_kaggles_tables_are_read_with_or_without_labels(tmp_path):
     plain = write_table(tmp_path / "test.csv", IMAGES)
     labelled = write_table(tmp_path / "train.CSV", IMAGES, label=[5, 0, 0])

@@ -149,6 +149,15 @@ def test_a_header_without_end_is_refused(server):
             connection.sendall(bytes([97]) * 100 * MEBIBYTE)
 
 
+def test_trailers_without_end_are_refused(server):
+    head = b"POST /predict HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n"
+    with socket.create_connection(("127.0.0.1", server.port), timeout=SECONDS) as connection:
+        connection.sendall(head)
+        with pytest.raises(ConnectionError):
+            connection.sendall(b"X-Trailer: 1\r\n" * 10 * MEBIBYTE)
+    assert server.json("GET", "/health")[0] == 200
+
+
 def test_too_many_requests_at_once_are_told_to_come_again(server):
     start = post("image/png", 9)
     waiting = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(64)]
