@@ -5,7 +5,11 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
+
+from tests.drawings import STROKES, draw, on_paper
 
 ROOT = Path(__file__).parents[1]
 
@@ -56,5 +60,9 @@ def test_links_and_the_tree_name_files_that_exist():
 def test_runs_that_the_readme_names_work(used_project, run_kedro, command):
     local = used_project / "conf" / "local" / "parameters.yml"
     local.write_text("data_ingestion: {source: embedded}\n")
+    (used_project / "my_photos").mkdir()
+    Image.fromarray(on_paper(draw(STROKES[5])).astype(np.uint8)).save(
+        used_project / "my_photos" / "five.jpg"
+    )
     done = run_kedro(used_project, *command.split()[1:])
     assert done.returncode == 0, done.stderr
