@@ -6,7 +6,7 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +27,8 @@ READERS = min(os.cpu_count() or 1, 4)  # of pictures, side by side: large ones t
 BATCH = 256  # pictures in memory at once
 SHOWN = 24  # digits on the contact sheet
 COLUMNS = ("file", "label", "confidence", "second_label", "second_confidence", "warning")
+NO_ANSWER = (None,) * 4  # labels and confidences
+Row = tuple[Any, ...]
 Digit = NDArray[np.uint8] | None  # `(28, 28)`, if there is one
 
 
@@ -73,14 +75,16 @@ def predict_images(
         ThreadPoolExecutor(READERS) as pool,
         tqdm(desc="inference", unit=" images", leave=False, disable=None) as bar,
     ):
-        tables = []
+        rows: list[Row] = []
         while batch := list(islice(pictures, BATCH)):
-            tables.append(_predict_batch(final_model, batch, list(pool.map(_see, batch))))
+            rows += _predict_batch(final_model, batch, list(pool.map(_see, batch)))
             bar.update(len(batch))
-    if all(table["label"].isna().all() for table in tables):
-        why = tables[0]["warning"].iloc[0] if tables else "it holds no images"
+    predictions = pd.DataFrame(rows, columns=COLUMNS)
+    predictions = predictions.astype({"label": "Int64", "second_label": "Int64"})
+    predictions = predictions.astype({"confidence": float, "second_confidence": float})
+    if predictions["label"].isna().all():
+        why = predictions["warning"].iloc[0] if rows else "it holds no images"
         raise ValueError(f"{parameters.images}: expected digits, found none: {why}")
-    predictions = pd.concat(tables, ignore_index=True)
     ids = np.arange(1, len(predictions) + 1)
     return predictions, pd.DataFrame({"ImageId": ids, "Label": predictions["label"]})
 
@@ -120,22 +124,27 @@ def _pictures(test_images: NDArray[np.uint8], parameters: InferenceParameters) -
 
 def _predict_batch(
     model: Classifier, pictures: Sequence[Picture], seen: Sequence[tuple[Digit, str | None]]
-) -> pd.DataFrame:
+) -> list[Row]:
     digits = [digit for digit, _ in seen if digit is not None]
-    rows = [place for place, (digit, _) in enumerate(seen) if digit is not None]
-    table = pd.DataFrame(index=range(len(seen)), columns=COLUMNS)
-    table = table.astype({"label": "Int64", "second_label": "Int64"})
-    table["file"] = [picture.name for picture in pictures]
-    table["warning"] = [warning for _, warning in seen]
-    if digits:
-        labels, probabilities = predict_labels(model, np.stack(digits))
-        table.loc[rows, "label"] = labels
-        if probabilities is not None:
-            best = np.argsort(-probabilities, axis=1, kind="stable")[:, :2]
-            table.loc[rows, "second_label"] = model.classes_[best[:, 1]]
-            confidences = np.take_along_axis(probabilities, best, axis=1)
-            table.loc[rows, ["confidence", "second_confidence"]] = confidences
-    return table.astype({"confidence": float, "second_confidence": float})
+    answers = iter(_best_two(model, np.stack(digits)) if digits else ())
+    return [
+        (picture.name, *(NO_ANSWER if digit is None else next(answers)), warning)
+        for picture, (digit, warning) in zip(pictures, seen, strict=True)
+    ]
+
+
+def _best_two(model: Classifier, images: NDArray[np.uint8]) -> list[Row]:
+    """Return label, confidence, second label and its confidence for each image.
+
+    As plain numbers: small arrays, kept between large ones, would make memory grow with the images.
+    """
+    labels, probabilities = predict_labels(model, images)
+    if probabilities is None:
+        return [(label, None, None, None) for label in labels.tolist()]
+    best = np.argsort(-probabilities, axis=1, kind="stable")[:, :2]
+    (first, second), sure = model.classes_[best].T, np.take_along_axis(probabilities, best, axis=1)
+    columns = (first, sure[:, 0], second, sure[:, 1])
+    return list(zip(*(column.tolist() for column in columns), strict=True))
 
 
 def _see(picture: Picture) -> tuple[Digit, str | None]:
