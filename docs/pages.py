@@ -125,8 +125,7 @@ def open_graph(page: Page, url: str, types: str = "nodes,datasets") -> None:
 @contextmanager
 def _server(project: Path, *command: str) -> Iterator[str]:
     """Run a Python module's command, which takes a `--port`, and yield its address."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     server = subprocess.Popen(
         [sys.executable, "-m", *command, "--port", str(port)],
         cwd=project,
@@ -134,21 +133,33 @@ def _server(project: Path, *command: str) -> Iterator[str]:
         start_new_session=True,
     )
     try:
-        _wait_until_it_answers(server, port)
+        wait_until_it_answers(server, port)
         yield f"http://127.0.0.1:{port}"
     finally:
         os.killpg(server.pid, signal.SIGTERM)  # its workers too
         server.wait()
 
 
-def _wait_until_it_answers(server: subprocess.Popen[bytes], port: int) -> None:
-    for _ in range(SERVER_PATIENCE * 4):
+def free_port() -> int:
+    """Return a port on which nobody listens."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port: int = free.getsockname()[1]
+    return port
+
+
+def wait_until_it_answers(server: subprocess.Popen[bytes], port: int) -> None:
+    """Wait for a server on this machine.
+
+    Raises:
+        TimeoutError: It has ended, or does not listen for a minute.
+    """
+    for _ in range(SERVER_PATIENCE * 20):
         if server.poll() is not None:
             break
         try:
             socket.create_connection(("127.0.0.1", port)).close()
         except ConnectionRefusedError:
-            time.sleep(0.25)
+            time.sleep(0.05)
         else:
             return
     raise TimeoutError(

@@ -212,14 +212,8 @@ def test_an_image_of_mnist_stays_what_it_is():
 
 
 def test_an_image_that_is_a_little_off_the_middle_is_brought_there():
-    off = [
-        i
-        for i in embedded_digits().test_images[:60]
-        if np.abs(np.array(ndimage.center_of_mass(i)) - 14).max() > 0.6
-    ]
-    assert len(off) > 10
-    for image in off:
-        seen, _ = to_mnist_format(image)
+    for image in embedded_digits().test_images[:30]:
+        seen, _ = to_mnist_format(np.roll(image, (1, -1), (0, 1)))
         check_format(seen, sides=(19, 20))
 
 

@@ -12,8 +12,8 @@ import numpy as np
 from mnist_kedro.idx import GZIP_MAGIC, idx_header, read_idx
 from mnist_kedro.imaging import Seen, to_mnist_format
 from mnist_kedro.lazy import pd
+from mnist_kedro.mnist_format import SIDE
 from mnist_kedro.pictures import WHITE, decode_picture
-from mnist_kedro.sources import SIDE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

@@ -1,32 +1,23 @@
-"""Anybody's picture of a digit to MNIST's format, as its authors made it.
-
-The digit's longer side fills 20 pixels, anti-aliased, and its centre of mass lies in the middle of
-28x28: LeCun et al., 1998, "Gradient-based learning applied to document recognition".
-"""
+"""Anybody's picture of a digit to MNIST's format: the digit found, its strokes made as wide."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 import numpy as np
-from PIL import Image
 from scipy import ndimage
 
 from mnist_kedro.ink import LINK, find_ink, stroke_width
+from mnist_kedro.mnist_format import BOX, MIDDLE, SIDE, bring_to_format, crop, scale
 from mnist_kedro.pictures import WHITE, PictureError, decode_picture
-from mnist_kedro.sources import BOX, SIDE
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from mnist_kedro.ink import Floats
 
-MIDDLE = SIDE / 2  # row and column where MNIST has its digits' centres, to half a pixel
 FINER = 4  # times as many pixels while strokes are made bolder or finer
-STROKES = (
-    2.0,
-    2.75,
-)  # pixels of 20: what is outside is brought to the width of most of MNIST's strokes
+STROKES = 2.0, 2.75  # pixels of 20, of most of MNIST's strokes; what is outside is made as wide
 SPECK = 0.05  # of the largest part's ink: what has less is dirt
 NEAR = 0.25  # of the digit's longer side: parts that are no further away belong to it
 TALL = 0.5  # of the digit's height: a part beside it that is as tall is another digit
@@ -76,9 +67,9 @@ def to_mnist_format(grey: NDArray[np.float32] | NDArray[np.uint8]) -> Seen:
             return Seen(candidate.astype(np.uint8), None)
     digit, several = _find_digit(find_ink(values))
     size = max(digit.shape)
-    digit = _resize(digit, FINER * BOX)
+    digit = scale(digit, FINER * BOX)
     width = stroke_width(digit > 1 / 2) / FINER
-    image = _centre(_resize(_crop(_change_weight(digit, width)), BOX))
+    image = bring_to_format(_change_weight(digit, width))
     return Seen(image, _warn(several, size, width))
 
 
@@ -96,7 +87,7 @@ def _is_mnist_format(grey: Floats) -> bool:
     if grey.shape != (SIDE, SIDE) or grey.min() > 0 or grey.max() <= WHITE / 2:
         return False
     off_centre = np.abs(np.array(ndimage.center_of_mass(grey)) - MIDDLE)
-    return max(_crop(grey).shape) in (BOX - 1, BOX) and bool(off_centre.max() <= 1 / 2)
+    return max(crop(grey).shape) in (BOX - 1, BOX) and bool(off_centre.max() <= 1 / 2)
 
 
 def _find_digit(ink: Floats) -> tuple[Floats, bool]:
@@ -127,7 +118,7 @@ def _find_digit(ink: Floats) -> tuple[Floats, bool]:
 
 
 def _change_weight(digit: Floats, width: float) -> Floats:
-    """Make strokes that are finer or bolder than nearly all of MNIST's as wide as those.
+    """Make strokes that are finer or bolder than most of MNIST's as wide as those.
 
     Args:
         digit: 0-1, `FINER` times as large as in MNIST.
@@ -141,26 +132,3 @@ def _change_weight(digit: Floats, width: float) -> Floats:
     depth = inside - outside + np.where(mask, -1 / 2, 1 / 2)
     changed: Floats = np.clip((depth + bolder * FINER / 2) / FINER + 1 / 2, 0, 1)
     return changed
-
-
-def _crop(array: Floats) -> Floats:
-    """Cut off rows and columns of nothing but paper from the edges."""
-    rows, columns = np.nonzero(array)
-    return array[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
-
-
-def _resize(digit: Floats, side: int) -> Floats:
-    """Scale a digit, with anti-aliasing, so that its longer side has so many pixels."""
-    height, width = (max(round(side * n / max(digit.shape)), 1) for n in digit.shape)
-    image = Image.fromarray(np.ascontiguousarray(digit, dtype=np.float32))
-    return np.asarray(image.resize((width, height), Image.Resampling.BILINEAR))
-
-
-def _centre(digit: Floats) -> NDArray[np.uint8]:
-    """Lay a digit on MNIST's paper, its centre of mass in the middle, to half a pixel."""
-    image = np.zeros((SIDE, SIDE), dtype=np.uint8)
-    corner = np.rint(MIDDLE - np.array(ndimage.center_of_mass(digit))).astype(int)
-    top, left = np.clip(corner, 0, np.subtract(image.shape, digit.shape))
-    height, width = digit.shape
-    image[top : top + height, left : left + width] = np.rint(WHITE * np.clip(digit, 0, 1))
-    return image

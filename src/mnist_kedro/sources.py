@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from mnist_kedro.idx import IdxFormatError, idx_sha256, read_idx
+from mnist_kedro.mnist_format import SIDE, bring_to_format
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,9 +18,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-SIDE = 28  # pixels, of an image
-BOX = 20  # pixels, of the box that a digit fills
 CLASSES = 10
+FULL = 16  # the darkest ink of scikit-learn's digits
 FILES = {
     "train_images": "train-images-idx3-ubyte",
     "train_labels": "train-labels-idx1-ubyte",
@@ -58,16 +58,14 @@ def load_folder(folder: Path) -> Arrays:
 def embedded_digits() -> Arrays:
     """Return scikit-learn's 1,797 real 8x8 digits in MNIST's format.
 
-    As MNIST's authors made theirs: the digit scaled with anti-aliasing so that its longer side
-    fills 20 pixels, its centre of mass in the middle of 28x28. The first four fifths, in the order
-    of the original, are for training; that order goes from writer to writer, so that the test
-    holds mostly the writing of other people.
+    The first four fifths, in the order of the original, are for training; that order goes from
+    writer to writer, so that the test holds mostly the writing of other people.
     Source: E. Alpaydin and C. Kaynak, https://doi.org/10.24432/C50P49.
     """
     from sklearn.datasets import load_digits
 
     digits = load_digits()
-    images = np.stack([_to_mnist_format(digit) for digit in digits.images])
+    images = np.stack([bring_to_format(digit / FULL) for digit in digits.images])
     labels = digits.target.astype(np.uint8)
     n_train = len(labels) * 4 // 5
     arrays = Arrays(images[:n_train], labels[:n_train], images[n_train:], labels[n_train:])
@@ -130,22 +128,3 @@ def _find_file(folder: Path, name: str) -> Path:
 def read_file(key: str, path: Path) -> NDArray[np.uint8]:
     """Read the file that `FILES` has under this name: images `(n, 28, 28)` or labels `(n,)`."""
     return read_idx(path, (SIDE, SIDE) if key.endswith("images") else ())
-
-
-def _to_mnist_format(digit: NDArray[np.float64]) -> NDArray[np.uint8]:
-    """Bring one 8x8 digit, 0-16, to 28x28, `uint8`."""
-    from scipy import ndimage
-
-    ink = np.argwhere(digit > 0)
-    (top, left), (bottom, right) = ink.min(axis=0), ink.max(axis=0) + 1
-    cropped = digit[top:bottom, left:right]
-    scaled = ndimage.zoom(
-        cropped, BOX / max(cropped.shape), order=1, grid_mode=True, mode="nearest"
-    )
-    canvas = np.zeros((SIDE, SIDE))
-    canvas[: scaled.shape[0], : scaled.shape[1]] = scaled
-    middle = (SIDE - 1) / 2
-    shift = [middle - centre for centre in ndimage.center_of_mass(canvas)]
-    centred = ndimage.shift(canvas, np.round(shift), order=0)
-    image: NDArray[np.uint8] = np.clip(np.round(centred * (255 / 16)), 0, 255).astype(np.uint8)
-    return image

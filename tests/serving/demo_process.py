@@ -7,10 +7,11 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+from docs import pages
 
 SECONDS = 60  # after which a server that does not answer counts as broken
 JSON = {"Content-Type": "application/json"}
@@ -59,7 +60,7 @@ class Demo:
 @contextmanager
 def demo(project, *options, code=("-m", "kedro"), environment=None):
     """Start `kedro demo` in a project, and stop it with Ctrl-C."""
-    port = free_port()
+    port = pages.free_port()
     arguments = ["demo", "--port", str(port), *(options or ["--no-browser"])]
     out, err = project / "demo.out", project / "demo.err"
     with out.open("wb") as stdout, err.open("wb") as stderr:
@@ -71,25 +72,8 @@ def demo(project, *options, code=("-m", "kedro"), environment=None):
             env=os.environ | (environment or {}),
         )
         try:
-            wait_until_it_listens(process, port, err)
+            pages.wait_until_it_answers(process, port)
             yield Demo(process, port, out, err)
         finally:
             process.send_signal(signal.SIGINT)
             process.wait(SECONDS)
-
-
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return server.getsockname()[1]
-
-
-def wait_until_it_listens(process, port, err):
-    for _ in range(SECONDS * 20):
-        assert process.poll() is None, err.read_text()
-        try:
-            socket.create_connection(("127.0.0.1", port)).close()
-        except ConnectionRefusedError:
-            time.sleep(0.05)
-        else:
-            return
-    raise TimeoutError(err.read_text())

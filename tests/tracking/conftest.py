@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -12,6 +11,8 @@ from pathlib import Path
 
 import pytest
 from mlflow import MlflowClient
+
+from docs.pages import free_port
 
 TRACKED = "data_ingestion.source=embedded,tracking.enabled=true"
 
@@ -40,11 +41,9 @@ def _tidy_environment():
     os.environ.pop("MLFLOW_TRACKING_URI", None)
 
 
-@pytest.fixture
-def free_port():
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
+@pytest.fixture(name="free_port")
+def free_port_fixture():
+    return free_port()
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Any
 
 import torch
@@ -10,14 +11,15 @@ from sklearn.base import BaseEstimator
 from mnist_kedro.classifiers.training import find_device
 
 
-class PortableNetwork(BaseEstimator):
+class PortableNetwork(BaseEstimator, ABC):
     """For an estimator with `network_`, which its `_build_network` makes anew from its settings."""
 
     device: str
     network_: torch.nn.Module
 
+    @abstractmethod
     def _build_network(self, device: torch.device) -> None:
-        raise NotImplementedError
+        """Set `network_` to a network with random weights."""
 
     def __getstate__(self) -> dict[str, Any]:
         """Put the weights into the pickle as NumPy arrays, which any device can load."""

@@ -9,8 +9,8 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import to_json
 
+from mnist_kedro.mnist_format import SIDE
 from mnist_kedro.serving.champion import Champion, Description
-from mnist_kedro.sources import SIDE
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

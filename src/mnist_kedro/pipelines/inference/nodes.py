@@ -66,7 +66,7 @@ def predict_images(
         `ImageId` (from 1) and `Label`, as Kaggle's Digit Recognizer wants them.
 
     Raises:
-        ValueError: No image can be read, or a file of many images is not what it should be.
+        ValueError: No image can be read.
     """
     from tqdm.auto import tqdm
 
