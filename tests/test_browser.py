@@ -18,6 +18,7 @@ PREVIEWS = {
     "sample_grid": "img.pipeline-metadata__plot-image",
     "learning_curves": ".js-plotly-plot path.js-line",
     "accuracy_against_cost": ".js-plotly-plot path.point",
+    "contact_sheet": "img.pipeline-metadata__plot-image",
     "final_metrics": ".pipeline-metadata__preview-json",
 }
 

@@ -414,4 +414,4 @@ def test_files_may_have_any_name(used_project, run_kedro, tmp_path):
     assert done.returncode == 0, done.stderr
     (predictions,) = load(used_project, "predictions")
     assert list(predictions["file"]) == ["1", "2", "NA"]
-    assert "Predicted 3 labels" in done.stdout
+    assert "Predicted 3 of 3 images" in done.stdout

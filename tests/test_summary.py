@@ -150,9 +150,9 @@ def test_of_inference_the_number_the_model_and_the_files(printed, saved_in, vers
         final_model=saved_in(JSONDataset, "model.json", "old", {}),
         final_manifest=saved_in(JSONDataset, "manifest.json", version, FINAL_METRICS),
     )
-    first = ["Predicted 1 labels, by final_model, cnn", "          fitted on MNIST."]
+    first = ["Predicted 1 of 2 images, by final_model,", "          cnn fitted on MNIST."]
     assert lines == [
-        *(first if known else ["Predicted 1 labels, by final_model."]),
+        *(first if known else ["Predicted 1 of 2 images, by final_model."]),
         "File      predictions.csv/now/predictions.csv",
         "Pictures  contact_sheet.png/now/contact_sheet.png",
     ]
@@ -173,7 +173,7 @@ def test_of_somebodys_pictures_what_each_shows(printed, saved_in):
         ["three.png", "3", "98.75", "%", "8"],
         ["blank[.png", "expected", "a", "digit,", "found", "a", "blank", "picture"],
     ]
-    assert "Odd       1 of 2 images have a warning." in lines
+    assert "Odd       1 with a warning." in lines
 
 
 def test_a_data_set_may_have_any_name(printed):

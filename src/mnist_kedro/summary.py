@@ -38,8 +38,7 @@ def print_summary(made: Collection[str], saved: Saved) -> None:
         made: Names of the datasets that the run made.
         saved: Has them.
     """
-    console = Console(highlight=False)
-    console = console if console.is_terminal else Console(width=NARROWEST, highlight=False)
+    console = Console(width=None if Console().is_terminal else NARROWEST, highlight=False)
     look = MLFLOW | VIZ if Path("mlflow.db").exists() else VIZ
     next_steps: dict[str, str] = {}
     if candidates := _candidates(made, saved):
@@ -159,9 +158,10 @@ def _say_predictions(console: Console, saved: Saved) -> None:
         who = f"{who}, {_of(saved.load('final_manifest'))}"
     if not predictions["file"].str.startswith("test_images#").all():
         console.print(_predictions_table(predictions.head(PREDICTIONS)))
-    _say(console, "Predicted", f"{predictions['label'].count():,} labels, by {who}.")
+    count = f"{predictions['label'].count():,} of {len(predictions):,} images"
+    _say(console, "Predicted", f"{count}, by {who}.")
     if odd := int(predictions["warning"].count()):
-        _say(console, "Odd", f"{odd:,} of {len(predictions):,} images have a warning.")
+        _say(console, "Odd", f"{odd:,} with a warning.")
     _say_path(console, "File", saved, "predictions")
     _say_path(console, "Pictures", saved, "contact_sheet")
 

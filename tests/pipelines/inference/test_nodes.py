@@ -155,15 +155,15 @@ def test_a_model_without_probabilities_has_labels_only(digits):
 @pytest.mark.parametrize(
     ("name", "data", "why"),
     [
-        ("mine", idx_header((1, 20, 20)) + bytes(400), "mine: expected the dimensions"),
-        ("mine.csv", b"a,b\n1,2\n", "mine.csv: expected a header and 784 columns"),
+        ("mine", idx_header((1, 20, 20)) + bytes(400), "expected the dimensions"),
+        ("mine.csv", b"a,b\n1,2\n", "expected a header and 784 columns"),
         ("mine.png", b"", "expected a picture in one of the formats"),
     ],
 )
 def test_a_file_without_a_digit_is_an_error_that_names_it(name, data, why, digits, model, tmp_path):
     file = tmp_path / name
     file.write_bytes(data)
-    with pytest.raises(ValueError, match=f"{name}: expected digits, found none: .*{why}"):
+    with pytest.raises(ValueError, match=f"{name}: expected digits, found none: {why}"):
         predict_images(model, digits.test_images, InferenceParameters(images=file))
 
 

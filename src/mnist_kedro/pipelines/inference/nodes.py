@@ -84,7 +84,8 @@ def predict_images(
     predictions = predictions.astype({"confidence": float, "second_confidence": float})
     if predictions["label"].isna().all():
         why = predictions["warning"].iloc[0] if rows else "it holds no images"
-        raise ValueError(f"{parameters.images}: expected digits, found none: {why}")
+        where = f"{parameters.images}: "  # some reasons begin with it, too
+        raise ValueError(f"{where}expected digits, found none: {why.removeprefix(where)}")
     ids = np.arange(1, len(predictions) + 1)
     return predictions, pd.DataFrame({"ImageId": ids, "Label": predictions["label"]})
 
