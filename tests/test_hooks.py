@@ -29,21 +29,33 @@ def test_other_parameters_are_refused(known_pipelines, name, meant):
         ProjectHooks().after_catalog_created(dict.fromkeys([*read, f"params:{name}"], 1))
 
 
+@pytest.fixture
+def begin(tmp_path):
+    """Function that tells the hooks of a run that begins."""
+    hooks = ProjectHooks()
+
+    def begin(pipe, catalog, **changes):
+        hooks.before_pipeline_run(run_params(project_path=str(tmp_path)) | changes, pipe, catalog)
+
+    yield begin
+    hooks._until_end.close()
+
+
 def run_params(**changes):
     return {"run_id": "now", "project_path": ".", "only_missing_outputs": False} | changes
 
 
-def test_missing_inputs_are_named_before_anything_runs():
+def test_missing_inputs_are_named_before_anything_runs(begin):
     two_nodes = pipeline([node(len, "champion", "size"), node(len, "images", "count")])
     catalog = DataCatalog({"champion": MemoryDataset(), "images": MemoryDataset([])})
     with pytest.raises(FileNotFoundError, match="expected champion to be saved by an earlier run"):
-        ProjectHooks().before_pipeline_run(run_params(), two_nodes, catalog)
+        begin(two_nodes, catalog)
 
 
-def test_provenance_names_run_versions_packages_and_commit(tmp_path, known_pipelines):
+def test_provenance_names_run_versions_packages_and_commit(begin, known_pipelines):
     pipe = pipeline([node(len, "images", "count", name="count_images")])
     catalog = DataCatalog({"images": MemoryDataset([]), "count": MemoryDataset()})
-    ProjectHooks().before_pipeline_run(run_params(project_path=str(tmp_path)), pipe, catalog)
+    begin(pipe, catalog)
     provenance = catalog["provenance"].load()
     assert provenance["run_id"] == "now"
     assert provenance["versions"] == {"images": None, "count": "now"}
@@ -51,11 +63,11 @@ def test_provenance_names_run_versions_packages_and_commit(tmp_path, known_pipel
     assert (provenance["git_commit"], provenance["git_dirty"]) == (None, None)
 
 
-def test_parameters_that_the_run_does_not_read_are_named(caplog):
+def test_parameters_that_the_run_does_not_read_are_named(begin, caplog):
     pipe = pipeline([node(len, "params:data_split", "size", name="count")])
     catalog = DataCatalog({"params:data_split": MemoryDataset([]), "size": MemoryDataset()})
     given = {"data_split": {"seed": 1}, "model_training": {"seed": 1}}
-    ProjectHooks().before_pipeline_run(run_params(runtime_params=given), pipe, catalog)
+    begin(pipe, catalog, runtime_params=given)
     (record,) = caplog.records
     assert "parameters of model_training change nothing" in record.getMessage()
 

@@ -19,7 +19,7 @@ from kedro.framework.session import KedroSession
 from kedro.io import DataCatalog, DatasetError
 from kedro.validation.exceptions import ParameterValidationError
 
-from mnist_kedro.progress import progress_hooks
+from mnist_kedro.stopping import stopped_by_signals
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -58,8 +58,6 @@ def one_sentence(callback: Callable[..., Any]) -> Callable[..., Any]:
             raise RunError("; ".join(line.removeprefix("- ") for line in sentences)) from error
         except (ValueError, OSError, ArithmeticError) as error:
             raise RunError(str(error)) from error
-        finally:
-            progress_hooks.close()  # Kedro tells its hooks of errors, but not of Ctrl-C
 
     return wrapped
 
@@ -70,7 +68,7 @@ def cli() -> None:
 
 
 run = copy.copy(kedro_run)
-run.callback = one_sentence(cast("Callable[..., Any]", kedro_run.callback))
+run.callback = one_sentence(stopped_by_signals()(cast("Callable[..., Any]", kedro_run.callback)))
 cli.add_command(run)
 
 

@@ -5,31 +5,40 @@ from __future__ import annotations
 import logging
 import platform
 import subprocess
+from contextlib import ExitStack
 from importlib.metadata import version
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kedro.framework.hooks import hook_impl
 from kedro.framework.project import pipelines
 
+from mnist_kedro.finished import PROVENANCE, RunPlan
 from mnist_kedro.parameters import unknown_name
-from mnist_kedro.saved import Saved, latest_version
+from mnist_kedro.progress import CompletedNodes
+from mnist_kedro.runs import LivingRun, killed_runs
+from mnist_kedro.saved import Saved, remove_unfinished
+from mnist_kedro.stopping import last_words
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from kedro.io import DataCatalog
     from kedro.pipeline import Pipeline
 
-PROVENANCE = "provenance"
 READ_BY_HOOKS = {"tracking"}  # parameters
 PACKAGES = ("cleanlab", "kedro", "mnist_kedro", "numpy", "pandas", "scikit-learn", "scipy", "torch")
-
+GO_ON = (
+    "What is finished is saved: the same command with --only-missing-outputs goes on from there."
+)
 
 logger = logging.getLogger(__name__)
 
 
 class ProjectHooks:
     """The project's hooks."""
+
+    def __init__(self) -> None:
+        self._until_end = ExitStack()
+        self._finished: set[str] = set()  # nodes
 
     @hook_impl
     def after_catalog_created(self, parameters: dict[str, Any]) -> None:
@@ -50,7 +59,9 @@ class ProjectHooks:
     def before_pipeline_run(
         self, run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog
     ) -> None:
-        """Check that all inputs are saved, and give the run the dataset `provenance`.
+        """Check that all inputs are saved, and settle on their versions, others may run meanwhile.
+
+        The dataset `provenance` gets them, with all else on which the run rests.
 
         Raises:
             FileNotFoundError: An input is not there.
@@ -63,11 +74,20 @@ class ProjectHooks:
                 f"run `kedro run` first, or just the stage or candidate that saves it"
             )
         _warn_of_idle_parameters(run_params.get("runtime_params") or {}, pipeline)
+        project, run_id = Path(run_params["project_path"]), run_params["run_id"]
+        packages = {name: version(name) for name in PACKAGES}
+        plan = RunPlan(
+            *(project, run_id, pipeline, catalog, packages),
+            only_missing=run_params["only_missing_outputs"],
+        )
+        plan.pin(run_id)
+        self._begin(LivingRun(project, run_id), pipeline, plan.fingerprints)
+        _tidy_up(project, catalog)
         catalog[PROVENANCE] = {
-            "run_id": run_params["run_id"],
-            "versions": _versions(run_params, pipeline, catalog, inputs),
+            "run_id": run_id,
+            "versions": plan.versions,
             **_describe_code(run_params["project_path"]),
-            "packages": {name: version(name) for name in PACKAGES},
+            "packages": packages,
             "python": platform.python_version(),
         }
 
@@ -76,8 +96,33 @@ class ProjectHooks:
         """Print what came out."""
         from mnist_kedro.summary import print_summary
 
+        self._until_end.close()
         versions = catalog[PROVENANCE].load()["versions"]
         print_summary(pipeline.all_outputs(), Saved(catalog, versions))
+
+    @hook_impl
+    def on_pipeline_error(self) -> None:
+        """Say how to go on."""
+        self._until_end.close()
+        self._say_how_to_go_on()
+
+    def _begin(self, run: LivingRun, pipeline: Pipeline, fingerprints: dict[str, str]) -> None:
+        """Write down what each node has finished, as soon as it is saved."""
+        self._until_end.close()  # of the run before, which Ctrl-C ended in a notebook
+        self._until_end.callback(run.end)
+        self._until_end.enter_context(last_words(self._say_how_to_go_on))
+        self._finished.clear()
+        outputs = {node.name: node.outputs for node in pipeline.nodes}
+
+        def finish(name: str) -> None:
+            self._finished.add(name)
+            run.finish({output: fingerprints[output] for output in outputs[name]})
+
+        self._until_end.enter_context(CompletedNodes(finish))
+
+    def _say_how_to_go_on(self) -> None:
+        if self._finished:
+            logger.warning(GO_ON)
 
 
 def _parameters(pipeline: Pipeline, prefix: str = "") -> set[str]:
@@ -97,19 +142,11 @@ def _warn_of_idle_parameters(runtime_params: dict[str, Any], pipeline: Pipeline)
             )
 
 
-def _versions(
-    run_params: dict[str, Any],
-    pipeline: Pipeline,
-    catalog: DataCatalog,
-    inputs: Iterable[str],
-) -> dict[str, str | None]:
-    """Return the version of each dataset that the run reads or writes."""
-    versions = {name: latest_version(catalog, name) for name in inputs}
-    for node in pipeline.nodes:
-        saves = not run_params["only_missing_outputs"] or not all(map(catalog.exists, node.outputs))
-        for name in node.outputs:
-            versions[name] = run_params["run_id"] if saves else latest_version(catalog, name)
-    return versions
+def _tidy_up(project: Path, catalog: DataCatalog) -> None:
+    """Remove what runs that were killed have left unfinished."""
+    names = {name for each in pipelines.values() for name in each.datasets()}
+    for killed in killed_runs(project):
+        remove_unfinished(catalog, names, killed)
 
 
 def _describe_code(project_path: str) -> dict[str, Any]:

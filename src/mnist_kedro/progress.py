@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import signal
 import sys
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, Self
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 from kedro.framework.hooks import hook_impl
 
 from mnist_kedro.progress_bar import Progress
+from mnist_kedro.stopping import last_words
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,6 +28,7 @@ REPEATED = (
     "Using synchronous mode",
     "Pipeline execution completed",
     "No nodes ran",
+    "There are ",  # nodes that have not run; our hooks say how to go on
 )
 
 
@@ -74,6 +75,7 @@ class ProgressHooks:
         total = None if run_params["only_missing_outputs"] else len(names)
         self._progress = self._shown.enter_context(Progress(names, total))
         self._shown.enter_context(CompletedNodes(self._progress.complete))
+        self._shown.enter_context(last_words(self.close))
         _tidy_logging(self._shown, self._progress.on_terminal)
 
     @hook_impl
@@ -98,13 +100,8 @@ class ProgressHooks:
         self._shown.close()
 
     def _become_worker(self) -> None:
-        """Show nothing in a process that is forked during a run, and let Ctrl-C end it at once.
-
-        Python would print a traceback there, or carry on with the next node.
-        """
-        if self._progress:
-            self._progress = None
-            signal.signal(signal.SIGINT, signal.SIG_DFL)
+        """Show nothing in a process that is forked during a run."""
+        self._progress = None
 
 
 progress_hooks = ProgressHooks()

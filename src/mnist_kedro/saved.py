@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
 from kedro.io import AbstractVersionedDataset, Version
 
+from mnist_kedro.whole_files import remove_unfinished as remove_unfinished_files
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
+    from collections.abc import Iterable, Mapping
 
     from kedro.io import DataCatalog
 
@@ -54,3 +55,11 @@ def latest_version(catalog: DataCatalog, name: str) -> str | None:
     """Return the version that a dataset would be loaded with, `None` if it has none."""
     dataset = catalog[name]
     return dataset.resolve_load_version() if isinstance(dataset, AbstractVersionedDataset) else None
+
+
+def remove_unfinished(catalog: DataCatalog, names: Iterable[str], version: str) -> None:
+    """Remove what a run has left of these datasets that was not completely saved."""
+    for name in names:
+        dataset = catalog.get(name)
+        if isinstance(dataset, AbstractVersionedDataset):
+            remove_unfinished_files(Path(dataset._get_versioned_path(version)).parent)

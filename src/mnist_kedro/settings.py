@@ -6,11 +6,13 @@ from pathlib import Path
 
 from kedro.utils import find_kedro_project
 
+from mnist_kedro import whole_files
 from mnist_kedro.hooks import ProjectHooks
 from mnist_kedro.progress import progress_hooks
 from mnist_kedro.session import Session
 from mnist_kedro.tracking import TrackingHooks
 
+whole_files.register()
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 # Kedro's own call, on every run; nothing that a user of this project could change.
 warnings.filterwarnings("ignore", message=".*register_new_resolver", module="kedro|omegaconf")

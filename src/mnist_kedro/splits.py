@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -47,3 +48,22 @@ def take_splits(
         (train_images[train], train_labels[train]),
         (train_images[validation], train_labels[validation]),
     )
+
+
+def splits_sha256(splits: pd.DataFrame) -> str:
+    """Return the sha256, in hex, of this table as CSV: of its content, however it is saved."""
+    return hashlib.sha256(splits.to_csv(index=False).encode()).hexdigest()
+
+
+def verify_splits(splits: pd.DataFrame, sha256: str) -> None:
+    """Make sure that these are the splits with this checksum.
+
+    Raises:
+        ValueError: They are not.
+    """
+    if (found := splits_sha256(splits)) != sha256:
+        raise ValueError(
+            f"expected 'splits' to be those on which the champion was chosen, with the sha256 "
+            f"{sha256}, found {found}: run `kedro run --pipelines=model_training,model_selection`, "
+            f"or load versions that belong together"
+        )

@@ -12,6 +12,7 @@ import numpy as np
 from kedro.io import AbstractVersionedDataset, Version
 
 from mnist_kedro.idx import idx_header, read_idx
+from mnist_kedro.whole_files import WholeFile
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -62,19 +63,14 @@ class IdxDataset(AbstractVersionedDataset["NDArray[np.uint8]", "NDArray[np.uint8
             )
         path = Path(self._get_save_path())
         versions = self.list_versions() if self._version else []
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f".{path.name}.{os.getpid()}")
-        try:
-            with temporary.open("wb") as file:
-                file.write(idx_header(data.shape))
-                file.write(np.ascontiguousarray(data).data)
-            if versions and filecmp.cmp(versions[0], temporary, shallow=False):
+        with WholeFile(path) as file:
+            file.write(idx_header(data.shape))
+            file.write(np.ascontiguousarray(data).data)
+            file.flush()
+            if versions and filecmp.cmp(versions[0], file.temporary, shallow=False):
                 with suppress(OSError):  # no hard links on this file system: keep the copy
                     os.link(versions[0], path)
-                    return
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
+                    file.discard()
 
     def _exists(self) -> bool:
         return Path(self._get_load_path()).is_file()

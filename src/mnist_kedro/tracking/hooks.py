@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import atexit
 import logging
-import multiprocessing
 import os
-import signal
 import threading
 from contextlib import ExitStack, suppress
 from pathlib import Path
@@ -19,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from kedro.framework.hooks import hook_impl
 
 from mnist_kedro.progress import CompletedNodes
+from mnist_kedro.stopping import is_stopping, last_words
 from mnist_kedro.tracking.store import TrackingParameters, open_experiment
 
 if TYPE_CHECKING:
@@ -39,7 +38,8 @@ class TrackingHooks:
         self._run: TrackedRun | None = None
         self._until_end = ExitStack()
         self._process = 0
-        self._logging = self._refused = self._terminated = False
+        self._refused = False
+        self._ending = threading.Lock()
 
     @hook_impl(trylast=True)  # after the hook that gives the run its `provenance`
     def before_pipeline_run(
@@ -58,7 +58,9 @@ class TrackingHooks:
         from mnist_kedro.tracking.run import TrackedRun
 
         self._process, self._refused = os.getpid(), False
-        self._end_when_killed()
+        atexit.register(self._end, "KILLED")  # after Ctrl-C in a notebook
+        self._until_end.callback(atexit.unregister, self._end)
+        self._until_end.enter_context(last_words(lambda: self._end("KILLED")))
         self._run = TrackedRun(
             experiment_id, tracking.registered_model, run_params, pipeline, catalog
         )
@@ -77,14 +79,12 @@ class TrackingHooks:
     def on_pipeline_error(self, error: Exception) -> None:
         """End the run as failed; the candidates that were finished are logged."""
         self._log(lambda run: run.describe(f"Failed: {error}"))
-        # Some libraries turn Ctrl-C into an error of their own.
-        self._end("KILLED" if isinstance(error.__context__, KeyboardInterrupt) else "FAILED")
+        self._end("KILLED" if is_stopping() else "FAILED")  # a worker may have been stopped first
 
     def _log(self, step: Callable[[TrackedRun], None]) -> None:
         """Do a step of logging; if that cannot be done, say so and go on without MLflow."""
         if self._run is None or self._refused:
             return
-        self._logging = True
         try:
             step(self._run)
         except Exception as error:  # noqa: BLE001 (each kind of store has errors of its own)
@@ -94,36 +94,14 @@ class TrackingHooks:
                 "results are saved in the catalog as ever.",
                 error,
             )
-        finally:
-            self._logging = False
-        if self._terminated:
-            self._terminate(signal.SIGTERM)
 
     def _end(self, status: str) -> None:
+        """End the run with this status, if it has none yet."""
         if os.getpid() != self._process:
             return  # nothing has begun, or this is a worker
-        self._until_end.close()
-        if self._run:
+        with self._ending:
+            run, self._run = self._run, None
+            self._until_end.close()
+        if run:
             with suppress(Exception):  # then it has been said
-                self._run.end(status)
-            self._run = None
-
-    def _end_when_killed(self) -> None:
-        """See to the status after Ctrl-C and SIGTERM, of which Kedro tells no hook."""
-        atexit.register(self._end, "KILLED")
-        self._until_end.callback(atexit.unregister, self._end)
-        if threading.current_thread() is threading.main_thread():
-            before = signal.signal(signal.SIGTERM, self._terminate)
-            self._until_end.callback(signal.signal, signal.SIGTERM, before)
-
-    def _terminate(self, number: int, _: object = None) -> None:
-        """End the run, its worker processes and this one: pools would first do all their work."""
-        if os.getpid() == self._process:
-            self._terminated = True
-            if self._logging:  # what the signal has interrupted holds the store's lock
-                return
-            for worker in multiprocessing.active_children():
-                worker.terminate()
-            self._end("KILLED")
-        signal.signal(number, signal.SIG_DFL)
-        os.kill(os.getpid(), number)
+                run.end(status)

@@ -75,7 +75,7 @@ class TrackedRun:
         self._children: dict[str, str] = {}  # ids of runs, by the namespace of their nodes
         self._client = MlflowClient()
         run = self._client.create_run(experiment_id, tags=self._tags, run_name=provenance["run_id"])
-        self._run_id = run.info.run_id
+        self._run_id, self._experiment_id = run.info.run_id, experiment_id
 
     def log_parameters(self, parameters: Mapping[str, Any]) -> None:
         """Log the parameters of all stages; not those that may hold a password."""
@@ -115,8 +115,15 @@ class TrackedRun:
         self._client.set_tag(self._run_id, "mlflow.note.content", text)
 
     def end(self, status: str) -> None:
-        """End the run as `FINISHED`, `FAILED` or `KILLED`."""
+        """End the run as `FINISHED`, `FAILED` or `KILLED`, and a child that is still open."""
+        if status != "FINISHED":
+            for child in self._open_children():
+                self._client.set_terminated(child, status)
         self._client.set_terminated(self._run_id, status)
+
+    def _open_children(self) -> list[str]:
+        of_this = f"tags.`mlflow.parentRunId` = '{self._run_id}' AND attributes.status = 'RUNNING'"
+        return [run.info.run_id for run in self._client.search_runs([self._experiment_id], of_this)]
 
     def _log_child(self, namespace: str, fitted: Fitted) -> None:
         colour = self._colours.get(fitted.name)

@@ -17,6 +17,7 @@ from mnist_kedro.pipelines.final_training.nodes import (
     score_final_model,
 )
 from mnist_kedro.sources import embedded_digits
+from mnist_kedro.splits import splits_sha256
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +26,12 @@ def digits():
 
 
 @pytest.fixture(scope="module")
-def champion(digits):
+def splits():
+    return pd.DataFrame({"index": [0, 1], "label": [0, 1], "split": ["train", "validation"]})
+
+
+@pytest.fixture(scope="module")
+def champion(digits, splits):
     return {
         "candidate": "bayes",
         "settings": {
@@ -36,33 +42,39 @@ def champion(digits):
         "data": "digits",
         "data_sha256": "abc",
         "sha256": {key: idx_sha256(array) for key, array in digits._asdict().items()},
+        "splits_sha256": splits_sha256(splits),
     }
 
 
-def test_the_champions_settings_are_fitted_on_all_training_images(digits, champion):
-    model, history = fit_final_model(champion, digits.train_images, digits.train_labels)
+def test_the_champions_settings_are_fitted_on_all_training_images(digits, champion, splits):
+    model, history = fit_final_model(champion, *digits[:2], splits)
     bayes = model.steps[-1][1]
     assert bayes.var_smoothing == 0.1
     np.testing.assert_array_equal(bayes.class_count_, np.bincount(digits.train_labels))
     assert history["seconds"].iloc[-1] > 0
 
 
-def test_changed_training_data_is_refused(digits, champion):
+def test_changed_training_data_is_refused(digits, champion, splits):
     changed = digits.train_labels.copy()
     changed[0] = 9 - changed[0]
     with pytest.raises(ValueError, match="expected train_labels to be the data of the stages"):
-        fit_final_model(champion, digits.train_images, changed)
+        fit_final_model(champion, digits.train_images, changed, splits)
 
 
-def test_changed_test_data_is_refused(digits, champion):
-    model, history = fit_final_model(champion, digits.train_images, digits.train_labels)
+def test_other_splits_are_refused(digits, champion, splits):
+    with pytest.raises(ValueError, match="expected 'splits' to be those on which the champion"):
+        fit_final_model(champion, *digits[:2], splits[::-1])
+
+
+def test_changed_test_data_is_refused(digits, champion, splits):
+    model, history = fit_final_model(champion, *digits[:2], splits)
     test = digits.test_images[::-1], digits.test_labels
     with pytest.raises(ValueError, match="expected test_images to be the data of the stages"):
         score_final_model(model, history, champion, *test)
 
 
-def test_the_test_score_and_the_manifest(digits, champion):
-    model, history = fit_final_model(champion, digits.train_images, digits.train_labels)
+def test_the_test_score_and_the_manifest(digits, champion, splits):
+    model, history = fit_final_model(champion, *digits[:2], splits)
     metrics, predictions = score_final_model(
         model, history, champion, digits.test_images, digits.test_labels
     )
@@ -87,8 +99,8 @@ def test_the_test_score_and_the_manifest(digits, champion):
     assert json.loads(json.dumps(manifest)) == manifest
 
 
-def test_the_export_is_checked_on_the_test_images(digits, champion):
-    model, _ = fit_final_model(champion, digits.train_images, digits.train_labels)
+def test_the_export_is_checked_on_the_test_images(digits, champion, splits):
+    model, _ = fit_final_model(champion, *digits[:2], splits)
     final_onnx, onnx_check = export_final_model(model, digits.test_images)
     largest = onnx_check.pop("largest_probability_difference")
     assert 0 < largest < 1e-4
@@ -102,11 +114,9 @@ def test_the_export_is_checked_on_the_test_images(digits, champion):
     assert largest == pytest.approx(difference, abs=1e-6)
 
 
-def test_an_export_that_predicts_otherwise_is_not_shared(digits, champion, caplog):
+def test_an_export_that_predicts_otherwise_is_not_shared(digits, champion, splits, caplog):
     settings = {"estimator": "sklearn.naive_bayes.BernoulliNB", "seed": 0}
-    model, _ = fit_final_model(
-        champion | {"settings": settings}, digits.train_images, digits.train_labels
-    )
+    model, _ = fit_final_model(champion | {"settings": settings}, *digits[:2], splits)
     final_onnx, onnx_check = export_final_model(model, digits.test_images)
     assert final_onnx == b""
     assert onnx_check["sha256"] is None
@@ -114,23 +124,21 @@ def test_an_export_that_predicts_otherwise_is_not_shared(digits, champion, caplo
     assert onnx_check["reason"] in caplog.text
 
 
-def test_an_export_that_cannot_be_run_does_not_end_the_run(digits, champion):
+def test_an_export_that_cannot_be_run_does_not_end_the_run(digits, champion, splits):
     settings = {
         "estimator": "sklearn.neighbors.KNeighborsClassifier",
         "hyperparameters": {"metric": "manhattan"},
         "seed": 0,
     }
-    model, _ = fit_final_model(
-        champion | {"settings": settings}, digits.train_images, digits.train_labels
-    )
+    model, _ = fit_final_model(champion | {"settings": settings}, *digits[:2], splits)
     final_onnx, onnx_check = export_final_model(model, digits.test_images)
     assert final_onnx == b""
     assert onnx_check["reason"].startswith("expected a model that ONNX Runtime can run, found: ")
 
 
 @pytest.fixture(scope="module")
-def predictions(digits, champion):
-    model, history = fit_final_model(champion, digits.train_images, digits.train_labels)
+def predictions(digits, champion, splits):
+    model, history = fit_final_model(champion, *digits[:2], splits)
     test = digits.test_images, digits.test_labels
     return score_final_model(model, history, champion, *test)[1]
 
@@ -175,11 +183,11 @@ def test_the_most_suspicious_label_comes_first(predictions):
     np.testing.assert_array_equal(predictions["label"][suspects["index"]], suspects["label"])
 
 
-def test_a_classifier_without_probabilities_is_reported_too(digits, champion):
+def test_a_classifier_without_probabilities_is_reported_too(digits, champion, splits):
     estimator = "sklearn.linear_model.RidgeClassifier"
     settings = {"estimator": estimator, "hyperparameters": {}, "seed": 0}
     champion = champion | {"settings": settings}
-    model, history = fit_final_model(champion, digits.train_images, digits.train_labels)
+    model, history = fit_final_model(champion, *digits[:2], splits)
     metrics, predictions = score_final_model(
         model, history, champion, digits.test_images, digits.test_labels
     )

@@ -17,6 +17,7 @@ from mnist_kedro.lazy import Figure, pd
 from mnist_kedro.metrics import score_classifier, wilson_interval
 from mnist_kedro.plots import plot_reliability
 from mnist_kedro.sources import verify_data
+from mnist_kedro.splits import verify_splits
 
 logger = logging.getLogger(__name__)
 
@@ -25,6 +26,7 @@ def fit_final_model(
     champion: dict[str, Any],
     train_images: NDArray[np.uint8],
     train_labels: NDArray[np.uint8],
+    splits: pd.DataFrame,
 ) -> tuple[Classifier, pd.DataFrame]:
     """Fit the champion's settings on all training images.
 
@@ -32,14 +34,16 @@ def fit_final_model(
         champion: What `choose_champion` returned.
         train_images: `uint8 (n, 28, 28)`.
         train_labels: `uint8 (n,)`.
+        splits: Rows of `index`, `label`, `split`: no part of the fit, only checked.
 
     Returns:
         The fitted classifier and its history, as `fit_classifier` has it.
 
     Raises:
-        ValueError: The images are not those on which the champion was chosen.
+        ValueError: The images or the splits are not those on which the champion was chosen.
     """
     verify_data(champion["sha256"], train_images=train_images, train_labels=train_labels)
+    verify_splits(splits, champion["splits_sha256"])
     settings = dict(champion["settings"])
     seed = settings.pop("seed")
     return fit_classifier(Candidate.model_validate(settings), seed, (train_images, train_labels))

@@ -16,7 +16,7 @@ from mnist_kedro.pipelines.final_training.nodes import (
 NODES = [
     node(
         fit_final_model,
-        inputs=["champion", "train_images", "train_labels"],
+        inputs=["champion", "train_images", "train_labels", "splits"],
         outputs=["final_model", "final_history"],
         name="fit_final_model",
     ),

@@ -27,7 +27,7 @@ COLUMNS = [
     "parameters",
     "data",
 ]
-RESTS_ON = ("settings", "data", "data_sha256", "sha256")
+RESTS_ON = ("settings", "data", "data_sha256", "sha256", "splits_sha256")
 
 
 class ModelSelectionParameters(Parameters):
@@ -89,8 +89,8 @@ def choose_champion(
 
     Returns:
         `candidate`, `reason` (a sentence), the champion's `validation_accuracy` and its interval,
-        `settings`, `data`, `data_sha256` and `sha256`, the selection's `alpha` and `cost`, and
-        `provenance`.
+        `settings`, `data`, `data_sha256`, `sha256` and `splits_sha256`, the selection's `alpha` and
+        `cost`, and `provenance`.
     """
     champion = leaderboard[leaderboard["champion"]].iloc[0]
     metrics = results[f"{champion['candidate']}.metrics"]

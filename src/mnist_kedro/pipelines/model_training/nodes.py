@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import Any
 
 import numpy as np
@@ -15,7 +14,7 @@ from mnist_kedro.classifiers.fit import fit_classifier
 from mnist_kedro.lazy import pd
 from mnist_kedro.metrics import score_classifier
 from mnist_kedro.parameters import Parameters
-from mnist_kedro.splits import take_splits
+from mnist_kedro.splits import splits_sha256, take_splits
 
 
 class ModelTrainingParameters(Parameters):
@@ -68,5 +67,5 @@ def _describe_data(dataset_profile: dict[str, Any], splits: pd.DataFrame) -> dic
         "data": dataset_profile["name"],
         "data_sha256": dataset_profile["data_sha256"],
         "sha256": dataset_profile["sha256"],
-        "splits_sha256": hashlib.sha256(splits.to_csv(index=False).encode()).hexdigest(),
+        "splits_sha256": splits_sha256(splits),
     }

@@ -1,0 +1,77 @@
+"""The runs of a project: which of them live, what each has finished, what a killed one left."""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mnist_kedro.whole_files import WholeFile
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from filelock import FileLock
+
+FOLDER = ".runs"  # in the project's
+
+
+class LivingRun:
+    """A run under way: holds a lock that the system lets go of, however the process ends.
+
+    Args:
+        project: Its folder.
+        version: Of all that the run saves.
+    """
+
+    def __init__(self, project: Path, version: str) -> None:
+        self._record = project / FOLDER / f"{version}.json"
+        self._finished: dict[str, str] = {}
+        self._record.parent.mkdir(exist_ok=True)
+        self._lock = _lock(project, version)
+        self._lock.acquire()
+
+    def finish(self, fingerprints: Mapping[str, str]) -> None:
+        """Write down what else is saved: the fingerprint by the dataset's name."""
+        self._finished |= fingerprints
+        with WholeFile(self._record) as file:
+            file.write(json.dumps(self._finished, indent=2).encode())
+
+    def end(self) -> None:
+        """Let go of the lock; the record stays."""
+        self._lock.release()
+        Path(self._lock.lock_file).unlink(missing_ok=True)
+
+
+def finished(project: Path, version: str) -> dict[str, str]:
+    """Return what a run has finished: fingerprints by the names of datasets; maybe nothing."""
+    with suppress(FileNotFoundError):
+        found: dict[str, str] = json.loads((project / FOLDER / f"{version}.json").read_bytes())
+        return found
+    return {}
+
+
+def versions(project: Path) -> list[str]:
+    """Return the versions of all runs that finished something, the latest first."""
+    return sorted((path.stem for path in (project / FOLDER).glob("*.json")), reverse=True)
+
+
+def killed_runs(project: Path) -> Iterator[str]:
+    """Yield the versions of runs that have ended without a word; each is yielded only once.
+
+    While one is yielded, no other process gets it.
+    """
+    from filelock import Timeout
+
+    for path in sorted((project / FOLDER).glob("*.lock")):
+        lock = _lock(project, path.stem)
+        with suppress(Timeout), lock.acquire(blocking=False):
+            yield path.stem
+            path.unlink(missing_ok=True)
+
+
+def _lock(project: Path, version: str) -> FileLock:
+    from filelock import FileLock
+
+    return FileLock(project / FOLDER / f"{version}.lock")

@@ -1,0 +1,90 @@
+"""Local files that are complete or absent: whatever ends a process, nobody meets half a file."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from fsspec import register_implementation
+from fsspec.implementations.local import LocalFileSystem
+
+UNFINISHED = "unfinished"  # suffix of temporary files
+
+
+class WholeFile(io.BufferedWriter):
+    """A new file that gets its name when it is closed, unless an exception was raised meanwhile.
+
+    Until then it is `temporary`, in the same folder. It replaces an older file of that name.
+
+    Args:
+        path: Of the file; its folder is made if it is not there.
+
+    Raises:
+        OSError: It cannot be written, now or when it is closed. Nothing is left of it then.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self._path = Path(path)
+        self.temporary = self._path.with_name(f".{self._path.name}.{os.getpid()}.{UNFINISHED}")
+        self._handled = sys.exception()
+        self._failed_writes = 0
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        super().__init__(io.FileIO(self.temporary, "w"))
+
+    def write(self, data: Any) -> int:  # noqa: ANN401 (bytes of any kind)
+        """Write bytes; return their number."""
+        self._failed_writes += 1
+        count = super().write(data)
+        self._failed_writes -= 1
+        return count
+
+    def close(self) -> None:
+        """Write what is left to the disk and give the file its name, or discard it."""
+        if self.closed:
+            return
+        try:
+            # There is an exception while a `with` block fails, also that of a text file around this.
+            if sys.exception() is self._handled and not self._failed_writes:
+                self.flush()
+                os.fsync(self.fileno())
+                super().close()
+                self.temporary.replace(self._path)
+        finally:
+            self.discard()
+
+    def discard(self) -> None:
+        """Remove what is not finished, with its folder where that is empty; else do nothing."""
+        with suppress(OSError, ValueError):  # what is left in the buffer does not matter
+            super().close()
+        with suppress(OSError):
+            self.temporary.unlink(missing_ok=True)
+            self._path.parent.rmdir()
+
+    def __del__(self) -> None:
+        """Discard a file that nobody has closed."""
+        self.discard()
+
+
+class WholeFileSystem(LocalFileSystem):
+    """The local file system as fsspec knows it; what is opened with "w" becomes a `WholeFile`."""
+
+    def _open(self, path: str, mode: str = "rb", **kwargs: Any) -> Any:  # noqa: ANN401 (fsspec's)
+        return WholeFile(path) if mode == "wb" else super()._open(path, mode, **kwargs)
+
+
+def register() -> None:
+    """Let every dataset that goes by fsspec save whole files, those of Kedro included."""
+    for protocol in ("file", "local"):
+        register_implementation(protocol, WholeFileSystem, clobber=True)
+
+
+def remove_unfinished(folder: Path) -> None:
+    """Remove what a process that was killed has left in a folder; the folder too if it is empty."""
+    for path in folder.glob(f".*.{UNFINISHED}"):
+        path.unlink(missing_ok=True)
+    with suppress(OSError):  # it has files, or is not there
+        folder.rmdir()
