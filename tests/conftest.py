@@ -5,6 +5,8 @@ import hashlib
 import os
 import pickle
 import shutil
+import subprocess
+import sys
 import threading
 from contextlib import ExitStack
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -14,6 +16,7 @@ import numpy as np
 import pytest
 from filelock import FileLock
 
+from mnist_kedro import whole_files
 from mnist_kedro.idx import idx_header
 from mnist_kedro.sources import FILES, Arrays
 from tests.kedro_process import run_kedro
@@ -21,6 +24,7 @@ from tests.kedro_process import run_kedro
 # One thread is fast for small data, also where tests and candidates run side by side.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 ROOT = Path(__file__).parents[1]
+whole_files.register()  # as the settings of a project do
 
 
 def pytest_collection_modifyitems(items):
@@ -192,3 +196,24 @@ def copy_project_fixture():
 @pytest.fixture(name="run_kedro", scope="session")
 def run_kedro_fixture():
     return run_kedro
+
+
+@pytest.fixture
+def start():
+    """Function that starts a run in the background, for as long as the test goes on."""
+    with ExitStack() as stack:
+
+        def start(folder, *arguments, **environment):
+            process = subprocess.Popen(
+                [sys.executable, "-m", "kedro", "run", *arguments],
+                cwd=folder,
+                env=os.environ | {"OMP_NUM_THREADS": "1"} | environment,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+                start_new_session=True,  # so that its signals are its own
+            )
+            stack.callback(process.kill)
+            return process
+
+        yield start

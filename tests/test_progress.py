@@ -212,8 +212,8 @@ def test_ctrl_c_leaves_a_clean_terminal(used_project, runner):
     status, drawn, lines = run_on_terminal(
         used_project, "run", TWO, f"--runner={runner}", interrupt_at=r"[1-3]/4 \|"
     )
-    assert status == 1, drawn
-    *nodes, _, aborted, last = lines
+    assert status == 130, drawn
+    *nodes, hint, stopped, last = lines
     assert all(re.fullmatch(r"\w+ +\w+_candidate +(after +)?\d+\.\d s", line) for line in nodes)
-    # In the line before, tqdm may leave its last words if Ctrl-C comes while it writes them.
-    assert [aborted, last] == ["Aborted!", ""]
+    assert hint.endswith("to go on, add --only-missing-outputs to the same command.")
+    assert [stopped, last] == ["Stopped by Ctrl-C.", ""]

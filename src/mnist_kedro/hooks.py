@@ -26,9 +26,8 @@ if TYPE_CHECKING:
 
 READ_BY_HOOKS = {"tracking"}  # parameters
 PACKAGES = ("cleanlab", "kedro", "mnist_kedro", "numpy", "pandas", "scikit-learn", "scipy", "torch")
-GO_ON = (
-    "What is finished is saved: the same command with --only-missing-outputs goes on from there."
-)
+GO_ON = "What is finished is saved: to go on, add --only-missing-outputs to the same command."
+
 
 logger = logging.getLogger(__name__)
 
@@ -122,6 +121,7 @@ class ProjectHooks:
 
     def _say_how_to_go_on(self) -> None:
         if self._finished:
+            self._finished.clear()  # once is enough
             logger.warning(GO_ON)
 
 

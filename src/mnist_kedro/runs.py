@@ -31,6 +31,7 @@ class LivingRun:
         self._record.parent.mkdir(exist_ok=True)
         self._lock = _lock(project, version)
         self._lock.acquire()
+        self.finish({})
 
     def finish(self, fingerprints: Mapping[str, str]) -> None:
         """Write down what else is saved: the fingerprint by the dataset's name."""
@@ -46,14 +47,14 @@ class LivingRun:
 
 def finished(project: Path, version: str) -> dict[str, str]:
     """Return what a run has finished: fingerprints by the names of datasets; maybe nothing."""
+    found: dict[str, str] = {}
     with suppress(FileNotFoundError):
-        found: dict[str, str] = json.loads((project / FOLDER / f"{version}.json").read_bytes())
-        return found
-    return {}
+        found = json.loads((project / FOLDER / f"{version}.json").read_bytes())
+    return found
 
 
 def versions(project: Path) -> list[str]:
-    """Return the versions of all runs that finished something, the latest first."""
+    """Return the versions of all runs, the latest first."""
     return sorted((path.stem for path in (project / FOLDER).glob("*.json")), reverse=True)
 
 
@@ -69,6 +70,21 @@ def killed_runs(project: Path) -> Iterator[str]:
         with suppress(Timeout), lock.acquire(blocking=False):
             yield path.stem
             path.unlink(missing_ok=True)
+
+
+def has_ended(project: Path, version: str) -> bool:
+    """Tell whether this was a run of this project that is over; of others one cannot know."""
+    from filelock import Timeout
+
+    if not (project / FOLDER / f"{version}.json").exists():
+        return False
+    if not (project / FOLDER / f"{version}.lock").exists():
+        return True
+    try:
+        with _lock(project, version).acquire(blocking=False):
+            return True
+    except Timeout:
+        return False
 
 
 def _lock(project: Path, version: str) -> FileLock:

@@ -56,7 +56,8 @@ def last_words(say: Callable[[], None]) -> Iterator[None]:
     try:
         yield
     finally:
-        _last_words.remove(say)
+        if not is_stopping():
+            _last_words.remove(say)
 
 
 def is_stopping() -> bool:
@@ -70,7 +71,7 @@ def _end(number: int) -> None:
     words.start()
     words.join(SECONDS)
     for worker in multiprocessing.active_children():
-        worker.terminate()
+        worker.kill()  # SIGTERM is lost on one that is just being forked
     with suppress(OSError, ValueError):
         sys.stdout.flush()
         sys.stderr.write(f"Stopped by {NAMES[signal.Signals(number)]}.\n")

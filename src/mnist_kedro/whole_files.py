@@ -32,6 +32,8 @@ class WholeFile(io.BufferedWriter):
         self.temporary = self._path.with_name(f".{self._path.name}.{os.getpid()}.{UNFINISHED}")
         self._handled = sys.exception()
         self._failed_writes = 0
+        self._unfinished = True
+        self._made_folder = not self._path.parent.exists()
         self._path.parent.mkdir(parents=True, exist_ok=True)
         super().__init__(io.FileIO(self.temporary, "w"))
 
@@ -47,22 +49,27 @@ class WholeFile(io.BufferedWriter):
         if self.closed:
             return
         try:
-            # There is an exception while a `with` block fails, also that of a text file around this.
+            # There is an exception while a `with` block fails, also one around a text file on this.
             if sys.exception() is self._handled and not self._failed_writes:
                 self.flush()
                 os.fsync(self.fileno())
                 super().close()
                 self.temporary.replace(self._path)
+                self._unfinished = False
         finally:
             self.discard()
 
     def discard(self) -> None:
-        """Remove what is not finished, with its folder where that is empty; else do nothing."""
+        """Remove what is not finished, with the folder that was made for it; else do nothing."""
+        if not self._unfinished:
+            return  # another may be writing to a temporary file of the same name
+        self._unfinished = False
         with suppress(OSError, ValueError):  # what is left in the buffer does not matter
             super().close()
         with suppress(OSError):
             self.temporary.unlink(missing_ok=True)
-            self._path.parent.rmdir()
+            if self._made_folder:
+                self._path.parent.rmdir()  # which only works while it is empty
 
     def __del__(self) -> None:
         """Discard a file that nobody has closed."""

@@ -23,7 +23,7 @@ METRICS = (
 def child_run(
     parent_run_id: str, name: str, tags: Mapping[str, str], description: str | None = None
 ) -> Iterator[str]:
-    """Make a child run the active one; yields its id."""
+    """Make a child run the active one; yields its id. After Ctrl-C, too, its status is true."""
     with mlflow.start_run(
         run_name=name,
         nested=True,
@@ -31,7 +31,11 @@ def child_run(
         tags=dict(tags),
         description=description,
     ) as run:
-        yield run.info.run_id
+        try:
+            yield run.info.run_id
+        except KeyboardInterrupt:
+            mlflow.end_run("KILLED")  # else MLflow's context calls it failed
+            raise
 
 
 def log_trials(trials: pd.DataFrame, parent_run_id: str, tags: Mapping[str, str]) -> None:

@@ -11,12 +11,14 @@ import logging
 import os
 import threading
 from contextlib import ExitStack, suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kedro.framework.hooks import hook_impl
 
 from mnist_kedro.progress import CompletedNodes
+from mnist_kedro.runs import has_ended
 from mnist_kedro.stopping import is_stopping, last_words
 from mnist_kedro.tracking.store import TrackingParameters, open_experiment
 
@@ -54,7 +56,8 @@ class TrackingHooks:
         tracking = TrackingParameters.model_validate(catalog.load("params:tracking"))
         if not tracking.enabled:
             return
-        experiment_id = open_experiment(tracking, Path(run_params["project_path"]))
+        project = Path(run_params["project_path"])
+        experiment_id = open_experiment(tracking, project)
         from mnist_kedro.tracking.run import TrackedRun
 
         self._process, self._refused = os.getpid(), False
@@ -64,6 +67,7 @@ class TrackingHooks:
         self._run = TrackedRun(
             experiment_id, tracking.registered_model, run_params, pipeline, catalog
         )
+        self._log(lambda run: run.end_killed_runs(partial(has_ended, project)))
         self._log(lambda run: run.log_parameters(catalog.load("parameters")))
         self._until_end.enter_context(
             CompletedNodes(lambda name: self._log(lambda run: run.log_node(name)))

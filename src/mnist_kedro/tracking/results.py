@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from mnist_kedro.classifiers.classifier import Classifier
     from mnist_kedro.saved import Saved
 
+RUN_ID = "kedro_run_id"  # the tag with the version of all that a run saves
+
 
 @dataclass(frozen=True)
 class Fitted:
@@ -93,7 +95,7 @@ def flatten(values: Mapping[str, Any]) -> dict[str, Any]:
 def run_tags(run_params: Mapping[str, Any], provenance: Mapping[str, Any]) -> dict[str, str]:
     """Return what a run rests on: code, packages, versions of data, pipeline and runner."""
     tags = {
-        "kedro_run_id": provenance["run_id"],
+        RUN_ID: provenance["run_id"],
         "kedro_pipeline": ", ".join(run_params["pipeline_names"] or ["__default__"]),
         "kedro_runner": run_params["runner"].partition(" object")[0].rpartition(".")[2],
         "mlflow.source.git.commit": provenance["git_commit"],

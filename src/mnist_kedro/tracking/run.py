@@ -21,13 +21,14 @@ from mnist_kedro.charts import candidate_colours
 from mnist_kedro.saved import Saved
 from mnist_kedro.tracking.children import child_run, log_trials
 from mnist_kedro.tracking.registry import register_model
-from mnist_kedro.tracking.results import Fitted, flatten, numbers, run_tags
+from mnist_kedro.tracking.results import RUN_ID, Fitted, flatten, numbers, run_tags
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from kedro.io import DataCatalog
     from kedro.pipeline import Pipeline
+    from mlflow.entities import Run
 
 
 RUN_REPORTS = (
@@ -121,9 +122,23 @@ class TrackedRun:
                 self._client.set_terminated(child, status)
         self._client.set_terminated(self._run_id, status)
 
+    def end_killed_runs(self, has_ended: Callable[[str], bool]) -> None:
+        """End runs that could not do so themselves.
+
+        Args:
+            has_ended: Tells of a version whether the run that saved it is over.
+        """
+        for run in self._running():
+            if has_ended(run.data.tags.get(RUN_ID, "")):
+                self._client.set_terminated(run.info.run_id, "KILLED")
+
     def _open_children(self) -> list[str]:
-        of_this = f"tags.`mlflow.parentRunId` = '{self._run_id}' AND attributes.status = 'RUNNING'"
-        return [run.info.run_id for run in self._client.search_runs([self._experiment_id], of_this)]
+        children = self._running(f"tags.`mlflow.parentRunId` = '{self._run_id}'")
+        return [run.info.run_id for run in children]
+
+    def _running(self, *conditions: str) -> Iterable[Run]:
+        which = " AND ".join(["attributes.status = 'RUNNING'", *conditions])
+        return self._client.search_runs([self._experiment_id], which)
 
     def _log_child(self, namespace: str, fitted: Fitted) -> None:
         colour = self._colours.get(fitted.name)

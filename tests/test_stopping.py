@@ -1,0 +1,118 @@
+"""Ctrl-C and SIGTERM, in processes of their own."""
+
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+BEGIN = """
+import multiprocessing, os, sys, threading, time
+from mnist_kedro import stopping
+
+def work():
+    {before}
+    print("ready", flush=True)
+    {work}
+
+def say():
+    print("last words", flush=True)
+
+with stopping.stopped_by_signals(), stopping.last_words(say):
+    work()
+print("never", flush=True)
+"""
+SWALLOWS = """
+    while True:
+        try:
+            time.sleep(0.01)
+        except BaseException:
+            pass
+"""
+FAILS_MEANWHILE = """
+    while not stopping.is_stopping():
+        time.sleep(0.01)
+    raise RuntimeError("because it is stopped")
+"""
+WAITS = "stopping._last_words.append(lambda: time.sleep({}))"  # in its last words
+WORKS = {
+    "sleeps": "time.sleep(60)",
+    "swallows": SWALLOWS,
+    "fails meanwhile": FAILS_MEANWHILE,
+}
+
+
+def start(work="time.sleep(60)", before=""):
+    command = [sys.executable, "-c", BEGIN.format(work=work, before=before)]
+    pipes = dict.fromkeys(("stdout", "stderr"), subprocess.PIPE)
+    process = subprocess.Popen(command, text=True, **pipes)
+    assert process.stdout.readline() == "ready\n"
+    return process
+
+
+@pytest.mark.parametrize(
+    ("number", "status", "name"), [(signal.SIGINT, 130, "Ctrl-C"), (signal.SIGTERM, 143, "SIGTERM")]
+)
+@pytest.mark.parametrize("work", WORKS.values(), ids=WORKS)
+def test_a_signal_ends_the_process_within_seconds(work, number, status, name):
+    process = start(work)
+    process.send_signal(number)
+    output, errors = process.communicate(timeout=5)
+    assert process.returncode == status
+    assert errors == f"Stopped by {name}.\n"
+    assert output == "last words\n"
+
+
+def test_last_words_that_take_too_long_are_cut_off():
+    process = start(before=WAITS.format(60))
+    process.send_signal(signal.SIGTERM)
+    assert process.communicate(timeout=5) == ("", "Stopped by SIGTERM.\n")
+    assert process.returncode == 143
+
+
+def test_a_second_signal_does_not_disturb_the_last_words():
+    process = start(before=WAITS.format(0.5))
+    for _ in range(5):
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.02)
+    output, errors = process.communicate(timeout=5)
+    assert (process.returncode, output) == (130, "last words\n")
+    assert errors == "Stopped by Ctrl-C.\n"
+
+
+def test_workers_are_ended_with_their_process():
+    work = """
+    worker = multiprocessing.get_context("fork").Process(target=time.sleep, args=(60,))
+    worker.start()
+    print("started", flush=True)
+    time.sleep(60)
+"""
+    process = start(work)
+    assert process.stdout.readline() == "started\n"
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=5)  # waits for all who hold the pipe, the worker too
+    assert process.returncode == 143
+
+
+def test_a_worker_dies_of_a_signal_at_once():
+    work = """
+    worker = multiprocessing.get_context("fork").Process(target=time.sleep, args=(60,))
+    worker.start()
+    time.sleep(0.1)
+    os.kill(worker.pid, 2)
+    worker.join()
+    print(worker.exitcode, flush=True)
+    os._exit(0)
+"""
+    process = start(work)
+    assert process.communicate(timeout=5)[0] == "-2\n"
+
+
+def test_afterwards_signals_do_what_they_did():
+    from mnist_kedro.stopping import stopped_by_signals
+
+    before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
+    with stopped_by_signals():
+        assert signal.getsignal(signal.SIGINT) is not before[0]
+    assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == before
