@@ -31,14 +31,14 @@ def download(mirrors: Sequence[str], sha256: Mapping[str, str], cache: Path) -> 
     """Return the files of `cache`; fetch those that are missing or damaged there from a mirror.
 
     One process at a time fetches; the others wait for its files. Mirrors that do not answer cost
-    `web.ANSWER_SECONDS`, all of them together. One that answers, and then gives fewer than
-    `web.SLOWEST` bytes per second, costs `web.READ_SECONDS` and is asked for nothing more. Any other
-    holds up the next one for as long, at most, as its bytes take at that speed; there are no more of
-    them than the header of a file asks for, or `idx.MAX_UNPACKED_BYTES`.
+    `web.ANSWER_SECONDS`, all of them together. One that gives fewer than `web.SLOWEST` bytes per
+    second costs `web.READ_SECONDS`, and is asked for nothing more. No file takes longer than
+    `web.LONGEST_SECONDS` from one mirror, or more bytes than its header asks for, which may be
+    `idx.MAX_UNPACKED_BYTES`.
 
     Args:
-        mirrors: Addresses that end in `/`, in the order in which they are tried. Users and passwords
-            in them are in no log and no error.
+        mirrors: Addresses that end in `/`, in the order in which they are tried. Users and
+            passwords in them are in no log and no error.
         sha256: For each name in `FILES`, of the decompressed bytes (mirrors compress anew).
         cache: Folder that keeps the files. Nothing unverified is ever in it under its final name.
 

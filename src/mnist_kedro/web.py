@@ -1,7 +1,7 @@
 """Bytes from web addresses, within limits of time that no server can stretch.
 
 What waits for a server is a daemon thread, which holds up nobody: a server can answer a byte at a
-time for ever, and no time-out of a socket ends that. The thread opens no file, so what it still reads
+time for ever, and no time-out of a socket ends that. The thread opens no file, so what it reads
 after it was given up goes nowhere.
 """
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 ANSWER_SECONDS = 8.0  # within which a server answers, or counts as out of reach
 READ_SECONDS = 20.0  # after which a download is given up that was slower than this:
 SLOWEST = 10_000  # bytes per second
+LONGEST_SECONDS = 1800.0  # of one download, however fast
 CHUNK = 2**16  # bytes
 LONGEST_REASON = 300  # characters: servers may have a part in the text of errors
 
@@ -45,11 +46,12 @@ def answering(urls: Sequence[str]) -> list[str]:
 class Download:
     """The bytes of a web address, as they come: for one loop inside of one `with`.
 
-    They are as the server sends them. No `Content-Encoding` is undone: a few bytes of gzip can unpack
-    to any number.
+    They are as the server sends them. No `Content-Encoding` is undone: a few bytes of gzip can
+    unpack to any number.
 
     Iterating raises:
-        TimeoutError: Fewer than `SLOWEST` bytes per second came within `READ_SECONDS`.
+        TimeoutError: Fewer than `SLOWEST` bytes per second came within `READ_SECONDS`, or there
+            was no end within `LONGEST_SECONDS`.
         ConnectionError: The server cannot be reached, breaks off, or answers with another status
             than 200. The text has no password of an address in it.
     """
@@ -70,12 +72,16 @@ class Download:
             self._arrived.get_nowait()
 
     def __iter__(self) -> Iterator[bytes]:
-        deadline, lacking = monotonic() + READ_SECONDS, SLOWEST * READ_SECONDS
-        while chunk := self._next(deadline):
-            yield chunk
-            lacking -= len(chunk)
+        end = monotonic() + LONGEST_SECONDS
+        deadline, lacking = 0.0, 0.0  # in each span of time, so many bytes have to come
+        while True:
             if lacking <= 0:
                 deadline, lacking = monotonic() + READ_SECONDS, SLOWEST * READ_SECONDS
+            chunk = self._next(min(deadline, end))
+            if not chunk:
+                return
+            yield chunk
+            lacking -= len(chunk)
 
     def _next(self, deadline: float) -> bytes:
         """Return bytes that have come, none at the end."""
@@ -87,20 +93,19 @@ class Download:
                     raise chunk
                 return chunk
         raise TimeoutError(
-            f"expected at least {SLOWEST:,} bytes per second, found fewer for {READ_SECONDS:g} s"
+            f"expected {SLOWEST:,} bytes per second within any {READ_SECONDS:g} s, and the end "
+            f"within {LONGEST_SECONDS:g} s, found a slower server"
         )
 
     def _read(self) -> None:
         """Hand over all bytes, then none, or an error, unless given up."""
-        from urllib3.exceptions import HTTPError
-
         try:
             for chunk in self._chunks():
                 self._arrived.put(chunk)
                 if self._given_up.is_set():
                     return
             self._arrived.put(b"")
-        except (OSError, ValueError, HTTPError) as error:  # the second: headers that are no text
+        except _network_errors() as error:
             reason = shorten(public_address(str(error)), LONGEST_REASON, placeholder=" ...")
             self._arrived.put(ConnectionError(reason))
 
@@ -123,11 +128,10 @@ class Download:
 
 def _ask(url: str, answer: Future[bool]) -> None:
     import requests
-    from urllib3.exceptions import HTTPError
 
     try:
         requests.head(url, timeout=ANSWER_SECONDS).close()
-    except (OSError, ValueError, HTTPError):
+    except _network_errors():
         answer.set_result(False)
     else:
         answer.set_result(True)
@@ -137,3 +141,14 @@ def _leave_redirect_unread(response: Response, **_: object) -> None:
     """Close it: requests would read its body, which may have no end, into memory."""
     if response.is_redirect:
         response.close()
+
+
+def _network_errors() -> tuple[type[Exception], ...]:
+    """Return what requests raises: `OSError`, and what it lets through of others.
+
+    `ValueError` is of headers that are no text, `AssertionError` of redirects to a host with a
+    space in its name, by a proxy.
+    """
+    from urllib3.exceptions import HTTPError
+
+    return OSError, ValueError, AssertionError, HTTPError
