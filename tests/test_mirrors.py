@@ -21,6 +21,8 @@ from mnist_kedro.mirrors import DownloadError, download
 from mnist_kedro.sources import FILES
 from tests.hostile import BAD, HTML, SLOW, other_bytes
 
+pytestmark = pytest.mark.filterwarnings("error::pytest.PytestUnhandledThreadExceptionWarning")
+
 SOME_BYTES = 2**24
 NAMES = {key: f"{name}.gz" for key, name in FILES.items()}
 
@@ -231,11 +233,15 @@ def test_redirect_to_a_good_mirror(fetch, mirror, mirrored_files):
     assert good.downloads() == sorted(NAMES.values())
 
 
-@pytest.mark.parametrize(
-    "answer",
-    [*BAD.values(), SLOW["silent"], lambda _, body: (200, {}, body)],
-    ids=[*BAD, "silent", "good"],
-)
+TOLD = {
+    "good": lambda _, body: (200, {}, body),
+    "silent": SLOW["silent"],
+    **{name: BAD[name] for name in ("forbidden", "web page", "torn", "not HTTP")},
+    **{name: bad for name, bad in BAD.items() if "redirect" in name},
+}
+
+
+@pytest.mark.parametrize("answer", TOLD.values(), ids=TOLD)
 def test_user_and_password_are_in_no_log_and_no_error(
     mirror, tiny_sha256, cache, short_times, caplog, answer
 ):

@@ -12,9 +12,14 @@ from tests.hostile import BAD, GZIP, dripping, endless
 NAME = "t10k-labels-idx1-ubyte.gz"
 
 
-def read(mirror):
+def read(mirror, pause=0):
+    """Return what comes, and the size that was announced; with a pause, there is always more."""
+    content = b""
     with Download(mirror.url + NAME) as arriving:
-        return b"".join(arriving), arriving.size
+        for chunk in arriving:
+            content += chunk
+            time.sleep(pause)
+    return content, arriving.size
 
 
 @pytest.mark.parametrize("headers", [{}, GZIP], ids=["plain", "an encoding"])
@@ -28,6 +33,12 @@ def test_bytes_are_those_that_were_sent(mirror, mirrored_files, headers):
 def test_other_status_is_an_error(mirror):
     with pytest.raises(ConnectionError, match="^expected the status 200, found 404$"):
         read(mirror(lambda *_: (404, {}, b"")))
+
+
+def test_no_reason_has_a_password():
+    with pytest.raises(ConnectionError) as caught, Download("ftp://user:secret@host/") as arriving:
+        next(iter(arriving))
+    assert str(caught.value) == "No connection adapters were found for 'ftp://***@host/'"
 
 
 def test_a_long_reason_is_cut(mirror):
@@ -52,7 +63,7 @@ def test_too_slow_though_there_are_always_bytes(mirror, monkeypatch, limit, valu
     monkeypatch.setattr(web, limit, value)
     started = time.monotonic()
     with pytest.raises(TimeoutError, match="found a slower server"):
-        read(mirror(lambda *_: (200, {}, endless(b"", b"some"))))
+        read(mirror(lambda *_: (200, {}, endless(b"", b"some"))), pause=0.02)
     assert 0.2 <= time.monotonic() - started < 2
 
 
@@ -75,6 +86,7 @@ def test_a_download_that_was_given_up_ends(mirror, body):
     server = mirror(lambda *_: (200, {}, body))
     with Download(server.url + NAME) as arriving:
         assert next(iter(arriving))
-        thread = next(each for each in threading.enumerate() if each.name.endswith("(_read)"))
+        (thread,) = (each for each in threading.enumerate() if each.name.endswith("(_read)"))
+        time.sleep(0.1)  # the thread holds more, and waits
     thread.join(5)
     assert not thread.is_alive()
