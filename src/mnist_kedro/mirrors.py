@@ -32,9 +32,9 @@ def download(mirrors: Sequence[str], sha256: Mapping[str, str], cache: Path) -> 
 
     One process at a time fetches; the others wait for its files. Mirrors that do not answer cost
     `web.ANSWER_SECONDS`, all of them together. One that gives fewer than `web.SLOWEST` bytes per
-    second costs `web.READ_SECONDS`, and is asked for nothing more. No file takes longer than
-    `web.LONGEST_SECONDS` from one mirror, or more bytes than its header asks for, which may be
-    `idx.MAX_UNPACKED_BYTES`.
+    second costs `web.READ_SECONDS`, and is asked for nothing more. A file takes no longer than
+    `web.LONGEST_SECONDS` from one mirror, and no more bytes than its own header asks for, of which
+    `idx.MAX_UNPACKED_BYTES` is the most.
 
     Args:
         mirrors: Addresses that end in `/`, in the order in which they are tried. Users and
