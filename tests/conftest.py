@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 import threading
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -95,24 +95,28 @@ def good_answer(_, body):
 
 
 class Mirror(ThreadingHTTPServer):
-    """A web server on this machine; `asked` has what it was asked for."""
+    """A web server on this machine; `asked` has what it was asked for, `sent` counts endless bytes.
+
+    It answers with a status, headers and a body. A function as the body writes by itself, until the
+    other side hangs up; without a status, it writes the whole answer.
+    """
 
     def __init__(self, files, answer):
-        self.asked, self.closing = [], threading.Event()
+        self.asked, self.sent, self.closing = [], 0, threading.Event()
         mirror = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self):
                 mirror.asked.append((self.command, self.path[1:]))
                 status, headers, body = answer(self.command, files[self.path[1:]])
-                self.send_response(status)
-                for header in headers.items():
-                    self.send_header(*header)
-                self.end_headers()
-                if body is None:
-                    mirror.closing.wait(10)
-                elif self.command == "GET":
-                    self.wfile.write(body)
+                with suppress(OSError):
+                    if status:
+                        self.send_response(status)
+                        for header in headers.items():
+                            self.send_header(*header)
+                        self.end_headers()
+                    if self.command == "GET":
+                        body(self) if callable(body) else self.wfile.write(body)
 
             do_HEAD = do_GET  # noqa: N815 (http.server's name)
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
 from mnist_kedro import idx
-from mnist_kedro.idx import IdxFormatError, idx_header, idx_sha256, read_idx
+from mnist_kedro.idx import IdxFormatError, idx_header, idx_sha256, largest_size, read_idx
 
 ITEM = (3, 4)
 HEADER = bytes.fromhex("00000803 00000002 00000003 00000004")
@@ -222,3 +222,29 @@ def mutations(draw):
 def test_mutated_files(scratch, content):
     found = read_again(scratch, content)
     assert found == REFUSED or found == unpacked(content)
+
+
+@settings(max_examples=50, deadline=None)
+@given(level=st.integers(0, 9), n=st.integers(1, 3000), seed=st.integers(0, 99))
+def test_no_file_is_larger_than_its_beginning_says(scratch, level, n, seed):
+    data = np.random.default_rng(seed).bytes(n * 12)  # cannot be compressed
+    raw = idx_header((n, *ITEM)) + data
+    for whole in (raw, gzip.compress(raw, level, mtime=0)):
+        size = largest_size(saved(scratch, whole[:4096]), ITEM)
+        assert len(whole) <= size <= len(raw) * 1.001 + 1024
+
+
+@pytest.mark.parametrize("content", [HTML, b"", GZ[:12], HEADER[:9], gzip.compress(HTML)])
+def test_what_begins_otherwise_has_no_size(tmp_path, content):
+    with pytest.raises(IdxFormatError, match=REFUSED):
+        largest_size(saved(tmp_path, content), ITEM)
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress], ids=["raw", "gzip"])
+def test_sizes_have_a_limit(tmp_path, monkeypatch, pack):
+    path = saved(tmp_path, pack(RAW))
+    monkeypatch.setattr(idx, "MAX_UNPACKED_BYTES", 24)
+    assert largest_size(path, ITEM) == 24 + 1024
+    monkeypatch.setattr(idx, "MAX_UNPACKED_BYTES", 23)
+    with pytest.raises(IdxFormatError, match=r"at most 23 bytes .* claims \(2, 3, 4\)"):
+        largest_size(path, ITEM)

@@ -1,12 +1,14 @@
 """The web: every bad mirror falls through to the next, and nothing wrong is ever kept."""
 
-import gzip
 import json
+import logging
 import socket
 import subprocess
 import sys
 import threading
 import time
+import traceback
+import tracemalloc
 from contextlib import ExitStack, suppress
 from socketserver import BaseRequestHandler, ThreadingTCPServer
 
@@ -14,12 +16,15 @@ import numpy as np
 import pytest
 from filelock import FileLock
 
-from mnist_kedro import mirrors
+from mnist_kedro import web
 from mnist_kedro.mirrors import DownloadError, download
 from mnist_kedro.sources import FILES
+from tests.hostile import BAD, HTML, SLOW, other_bytes
 
+pytestmark = pytest.mark.filterwarnings("error::pytest.PytestUnhandledThreadExceptionWarning")
+
+SOME_BYTES = 2**24
 NAMES = {key: f"{name}.gz" for key, name in FILES.items()}
-HTML = b"<!DOCTYPE html><html><title>Sign in to the network</title></html>"
 
 
 def assert_same(found, expected):
@@ -27,23 +32,13 @@ def assert_same(found, expected):
         np.testing.assert_array_equal(getattr(found, key), getattr(expected, key), err_msg=key)
 
 
-def other_bytes(_, body):
-    raw = gzip.decompress(body)
-    return 200, {}, gzip.compress(raw[:-1] + bytes([raw[-1] ^ 1]))
+@pytest.fixture
+def short_times(monkeypatch):
+    """Let downloads be given up after so many seconds."""
+    import requests  # noqa: F401 (imported before the clock runs)
 
-
-BAD = {
-    "missing": lambda *_: (404, {}, HTML),
-    "missing, yet announced": lambda command, _: (404 if command == "GET" else 200, {}, HTML),
-    "server error": lambda command, _: (500 if command == "GET" else 200, {}, b""),
-    "web page": lambda *_: (200, {}, HTML),
-    "nothing": lambda *_: (200, {}, b""),
-    "torn": lambda _, body: (200, {"Content-Length": str(len(body))}, body[:-9]),
-    "torn, length unknown": lambda _, body: (200, {}, body[:-9]),
-    "other bytes": other_bytes,
-    "length that is no number": lambda _, body: (200, {"Content-Length": "many"}, body[:-9]),
-    "not gzip, yet announced": lambda *_: (200, {"Content-Encoding": "gzip"}, HTML),
-}
+    monkeypatch.setattr(web, "READ_SECONDS", 0.5)
+    return web.READ_SECONDS
 
 
 @pytest.fixture
@@ -113,20 +108,49 @@ def test_next_mirror_when_the_first_refuses(fetch, mirror, refusing):
 
 
 @pytest.mark.parametrize("bad", BAD.values(), ids=BAD)
-def test_next_mirror_when_the_first_is_bad(fetch, mirror, bad):
-    good = mirror()
-    fetch(mirror(bad).url, good.url)
+def test_next_mirror_when_the_first_is_bad(fetch, mirror, short_times, bad):
+    first, good = mirror(bad), mirror()
+    fetch(first.url, good.url)
+    assert good.downloads() == sorted(NAMES.values())
+    assert first.sent < 2**29  # what sockets hold: 31 of them for each file, if it redirects
+
+
+BOMBS = {name: bad for name, bad in BAD.items() if "bomb" in name}
+
+
+@pytest.mark.parametrize("bomb", BOMBS.values(), ids=BOMBS)
+def test_bombs_take_no_memory(fetch, mirror, bomb):
+    first, good = mirror(bomb), mirror()
+    tracemalloc.start()
+    try:
+        fetch(first.url, good.url)
+        assert tracemalloc.get_traced_memory()[1] < SOME_BYTES
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("slow", SLOW.values(), ids=SLOW)
+def test_next_mirror_when_the_first_is_slow_which_is_asked_for_nothing_more(
+    fetch, mirror, short_times, slow
+):
+    first, good = mirror(slow), mirror()
+    started = time.monotonic()
+    fetch(first.url, good.url)
+    assert time.monotonic() - started < 4 * short_times
+    assert len(first.downloads()) == 1
     assert good.downloads() == sorted(NAMES.values())
 
 
-@pytest.mark.parametrize("bad", BAD.values(), ids=BAD)
-def test_all_mirrors_are_bad(mirror, tiny_sha256, cache, bad):
+@pytest.mark.parametrize("bad", [*BAD.values(), SLOW["dripping"]], ids=[*BAD, "dripping"])
+def test_all_mirrors_are_bad(mirror, tiny_sha256, cache, short_times, bad):
     urls = [mirror(bad).url, mirror(bad).url]
     with pytest.raises(DownloadError) as caught:
         download(urls, tiny_sha256, cache)
     assert contents(cache) == {".lock": b""}
-    assert "\n" not in str(caught.value)
-    assert all(url in str(caught.value) for url in urls)
+    sentence = str(caught.value)
+    assert "\n" not in sentence
+    assert len(sentence) < 1000
+    assert all(url in sentence for url in urls)
 
 
 def test_no_mirror_is_reached(refusing, tiny_sha256, cache):
@@ -142,9 +166,9 @@ def test_no_mirrors(tiny_sha256, cache):
 
 
 def test_mirror_that_does_not_know_head(fetch, mirror):
-    only_get = mirror(lambda command, body: (200 if command == "GET" else 501, {}, body))
-    fetch(only_get.url)
-    assert only_get.downloads() == sorted(NAMES.values())
+    get_only = mirror(lambda command, body: (200 if command == "GET" else 501, {}, body))
+    fetch(get_only.url)
+    assert get_only.downloads() == sorted(NAMES.values())
 
 
 def test_mirror_that_declares_the_compression_as_its_own(mirror, tiny_sha256, cache, tiny_arrays):
@@ -191,9 +215,9 @@ def test_unverified_file_beside_is_not_read(tiny_sha256, cache, tiny_arrays, wri
 def test_mirrors_that_never_answer_cost_one_time_out(
     fetch, mirror, unanswering, tiny_sha256, cache, monkeypatch, few
 ):
-    import pooch  # noqa: F401 (imported before the clock runs)
+    import requests  # noqa: F401 (imported before the clock runs)
 
-    monkeypatch.setattr(mirrors, "ANSWER_SECONDS", 0.3)
+    monkeypatch.setattr(web, "ANSWER_SECONDS", 0.3)
     silent = [unanswering(few) for _ in range(8)]
     started = time.monotonic()
     with pytest.raises(DownloadError):
@@ -202,46 +226,111 @@ def test_mirrors_that_never_answer_cost_one_time_out(
     assert time.monotonic() - started < len(silent) * 0.3
 
 
-def test_unanswered_request_does_not_outlive_its_time(unanswering, tiny_sha256, cache, monkeypatch):
-    """Python ends only after the threads of its pools."""
-    monkeypatch.setattr(mirrors, "ANSWER_SECONDS", 0.1)
-    before = set(threading.enumerate())
-    with pytest.raises(DownloadError):
-        download([unanswering(b"")], tiny_sha256, cache)
-    pool = [thread for thread in set(threading.enumerate()) - before if not thread.daemon]
-    for thread in pool:
-        thread.join(2)
-    assert not any(thread.is_alive() for thread in pool)
+def test_redirect_to_a_good_mirror(fetch, mirror, mirrored_files):
+    good = mirror()
+    names = {body: name for name, body in mirrored_files.items()}
+    fetch(mirror(lambda _, body: (302, {"Location": good.url + names[body]}, HTML)).url)
+    assert good.downloads() == sorted(NAMES.values())
 
 
-def test_mirror_that_falls_silent(fetch, mirror, monkeypatch):
-    monkeypatch.setattr(mirrors, "READ_SECONDS", 0.1)
-    silent = mirror(lambda command, _: (200, {}, None if command == "GET" else b""))
-    started = time.monotonic()
-    fetch(silent.url, mirror().url)
-    assert time.monotonic() - started < 5
+TOLD = {
+    "good": lambda _, body: (200, {}, body),
+    "silent": SLOW["silent"],
+    **{name: BAD[name] for name in ("forbidden", "web page", "torn", "not HTTP")},
+    **{name: bad for name, bad in BAD.items() if "redirect" in name},
+}
+
+
+@pytest.mark.parametrize("answer", TOLD.values(), ids=TOLD)
+def test_user_and_password_are_in_no_log_and_no_error(
+    mirror, tiny_sha256, cache, short_times, caplog, answer
+):
+    address = mirror(answer).url.replace("//", "//someone:s%2Fecret@")
+    error = None
+    with caplog.at_level(logging.DEBUG):
+        try:
+            download([address], tiny_sha256, cache)
+        except DownloadError as raised:
+            error = raised
+    shown = caplog.text + "".join(traceback.format_exception(error))
+    assert "http://***@127.0.0.1" in shown
+    assert "someone" not in shown
+    assert "ecret" not in shown
+
+
+def test_user_and_password_are_in_no_error_offline(refusing, tiny_sha256, cache):
+    addresses = [refusing.replace("//", "//someone:secret@"), "https://someone:s/ecret@nowhere/"]
+    with pytest.raises(DownloadError) as caught:
+        download(addresses, tiny_sha256, cache)
+    shown = "".join(traceback.format_exception(caught.value))
+    assert f"({refusing.replace('//', '//***@')}, https://***@nowhere/)" in shown
+    assert "ecret" not in shown
 
 
 DOWNLOAD = """
 import json, pathlib, sys
-import filelock, pooch, requests
+import filelock, requests
+from mnist_kedro import web
 from mnist_kedro.mirrors import download
-mirror, sha256, cache = json.loads(sys.argv[1])
+mirrors, sha256, cache, web.ANSWER_SECONDS, web.READ_SECONDS = json.loads(sys.argv[1])
 print("ready", flush=True)
-print(download([mirror], sha256, pathlib.Path(cache)).train_labels.tolist())
+print(download(mirrors, sha256, pathlib.Path(cache)).train_labels.tolist())
 """
 
 
-def test_two_processes_fetch_each_file_once(fetch, mirror, tiny_sha256, cache, tiny_arrays):
+@pytest.fixture
+def start(tiny_sha256, cache):
+    """Function that starts a process that downloads, and waits until it is about to."""
+    with ExitStack() as stack:
+
+        def start(*addresses, seconds=20):
+            arguments = json.dumps([addresses, tiny_sha256, str(cache), seconds, seconds])
+            process = stack.enter_context(
+                subprocess.Popen(
+                    [sys.executable, "-c", DOWNLOAD, arguments],
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.PIPE,
+                    text=True,
+                )
+            )
+            stack.callback(process.kill)
+            assert process.stdout.readline() == "ready\n"
+            return process
+
+        yield start
+
+
+def test_two_processes_fetch_each_file_once(fetch, mirror, start, cache, tiny_arrays):
     cache.mkdir(parents=True)
     first = mirror()
-    command = [sys.executable, "-c", DOWNLOAD, json.dumps([first.url, tiny_sha256, str(cache)])]
     with FileLock(cache / ".lock"):  # until both stand before it
-        both = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
-        assert [process.stdout.readline() for process in both] == ["ready\n"] * 2
+        both = [start(first.url) for _ in range(2)]
         time.sleep(0.1)
         assert first.asked == []
     outputs = [process.communicate(timeout=30)[0] for process in both]
     assert outputs == [f"{tiny_arrays.train_labels.tolist()}\n"] * 2
     assert first.downloads() == sorted(NAMES.values())
+    fetch()
+
+
+def test_python_ends_while_mirrors_go_on(mirror, unanswering, start):
+    slow = mirror(SLOW["dripping into the headers"])
+    process = start(unanswering(b"H"), slow.url, seconds=0.5)
+    _, errors = process.communicate(timeout=5)
+    assert f"DownloadError: no mirror had a good {NAMES['train_images']}: {slow.url}: " in errors
+
+
+def test_what_a_killed_process_left_is_removed(
+    fetch, mirror, start, cache, tiny_arrays, write_idx_folder
+):
+    process = start(mirror(SLOW["silent half-way"]).url)
+    part = cache / f"{FILES['train_images']}.part"
+    deadline = time.monotonic() + 5
+    while not part.exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    process.kill()
+    process.wait()
+    assert set(contents(cache)) == {".lock", part.name}
+    write_idx_folder(cache, tiny_arrays)
     fetch()

@@ -1,7 +1,7 @@
 import pytest
 from pydantic import Field
 
-from mnist_kedro.parameters import Parameters, unknown_name
+from mnist_kedro.parameters import Parameters, public_address, unknown_name
 
 
 class Example(Parameters):
@@ -20,6 +20,11 @@ def test_valid_parameters_become_a_model():
         ({"sise": 3, "size": 3}, "unknown parameter 'sise': did you mean 'size'?"),
         ({"zzz": 3, "size": 3}, "unknown parameter 'zzz': known are cost, size"),
         ({}, "'size' is missing, found {}"),
+        (
+            {"size": "http://user:secret@host"},
+            "'size' should be a valid integer, unable to parse string as an integer, "
+            "found 'http://***@host'",
+        ),
     ],
 )
 def test_wrong_parameters_are_named_in_one_sentence(given, sentence):
@@ -37,3 +42,26 @@ def test_unknown_name_suggests_the_closest():
     assert unknown_name("network", "cn", ["mlp", "cnn"]) == (
         "unknown network 'cn': did you mean 'cnn'?"
     )
+
+
+@pytest.mark.parametrize(
+    ("address", "public"),
+    [
+        ("https://user:secret@host/path/", "https://***@host/path/"),
+        ("https://token@host:8080/", "https://***@host:8080/"),
+        ("https://me@work.org:secret@host/", "https://***@host/"),
+        (
+            "postgresql+psycopg2://user:se/cr?e#t@host:5432/runs",
+            "postgresql+psycopg2://***@host:5432/runs",
+        ),
+        ("https://user:s@cr et@host/", "https://***@host/"),
+        ("https://host:8080/path/", "https://host:8080/path/"),
+        ("https://host/me@work/", "https://host/me@work/"),
+        ("sqlite:////home/me@work/mlflow.db", "sqlite:////home/me@work/mlflow.db"),
+        ("sqlite:///C:/me@work/mlflow.db", "sqlite:///C:/me@work/mlflow.db"),
+        ("Invalid URL 'http://user:secret@/': no host", "Invalid URL 'http://***@/': no host"),
+        ("no address: me@work", "no address: me@work"),
+    ],
+)
+def test_users_and_passwords_are_taken_out_of_addresses(address, public):
+    assert public_address(address) == public

@@ -12,13 +12,14 @@ import hashlib
 import math
 import struct
 import zlib
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -49,17 +50,33 @@ def read_idx(path: Path, item_shape: Sequence[int] = ()) -> NDArray[np.uint8]:
         OSError: The file cannot be opened or read.
     """
     path = Path(path)
-    item_shape = tuple(item_shape)
-    with path.open("rb") as file:
-        if file.read(len(GZIP_MAGIC)) == GZIP_MAGIC:
-            return _read_gzip(path, item_shape)
-        file.seek(0)
-        shape = _read_header(file, path, item_shape)
+    with _unpacked(path) as file:
+        shape = _read_header(file, path, tuple(item_shape))
+        if isinstance(file, gzip.GzipFile):
+            return _read_gzip(file, path, shape)
         offset = file.tell()
     expected, found = math.prod(shape), path.stat().st_size - offset
     if found != expected:
         raise IdxFormatError(_wrong_length(path, shape, found))
     return np.asarray(np.memmap(path, dtype=np.uint8, mode="r", offset=offset, shape=shape))
+
+
+def largest_size(path: Path, item_shape: Sequence[int] = ()) -> int:
+    """Return how many bytes a file can have at most, raw or compressed, that begins as this one.
+
+    Args:
+        path: The beginning of a file, some hundred bytes or more.
+        item_shape: As in `read_idx`.
+
+    Raises:
+        IdxFormatError: No such file begins so, or it would be larger than `MAX_UNPACKED_BYTES`.
+        OSError: The file cannot be opened or read.
+    """
+    with _unpacked(path) as file:
+        shape = _read_header(file, path, tuple(item_shape))
+    _check_size(path, shape, MAX_UNPACKED_BYTES)
+    size = math.prod(shape)
+    return size + size // 1000 + 1024  # what a header takes, and Deflate where it cannot shrink
 
 
 def idx_header(shape: Sequence[int]) -> bytes:
@@ -74,24 +91,39 @@ def idx_sha256(array: NDArray[np.uint8]) -> str:
     return digest.hexdigest()
 
 
-def _read_gzip(path: Path, item_shape: tuple[int, ...]) -> NDArray[np.uint8]:
-    limit = min(MAX_UNPACKED_BYTES, MAX_GZIP_RATIO * path.stat().st_size)
-    try:
-        with gzip.open(path, "rb") as file:
-            shape = _read_header(file, path, item_shape)
-            expected = math.prod(shape)
-            if expected > limit:
-                raise IdxFormatError(
-                    f"{path}: expected at most {limit:,} bytes from a file of this size, found a "
-                    f"header that claims {shape}; unpack the file first if it is meant to be large"
-                )
-            # One byte more than expected shows trailing bytes without unpacking all of them.
-            data = file.read(expected + 1)
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise IdxFormatError(f"{path}: expected a whole gzip file, found: {error}") from error
+@contextmanager
+def _unpacked(path: Path) -> Iterator[IO[bytes] | gzip.GzipFile]:
+    """Open a file to be read without its compression, if it has one."""
+    with path.open("rb") as file:
+        packed = file.read(len(GZIP_MAGIC)) == GZIP_MAGIC
+        file.seek(0)
+        if not packed:
+            yield file
+            return
+        try:
+            with gzip.open(file) as unpacked:
+                yield unpacked
+        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+            raise IdxFormatError(f"{path}: expected a whole gzip file, found: {error}") from error
+
+
+def _read_gzip(file: gzip.GzipFile, path: Path, shape: tuple[int, ...]) -> NDArray[np.uint8]:
+    _check_size(path, shape, min(MAX_UNPACKED_BYTES, MAX_GZIP_RATIO * path.stat().st_size))
+    expected = math.prod(shape)
+    # One byte more than expected shows trailing bytes without unpacking all of them.
+    data = file.read(expected + 1)
     if len(data) != expected:
         raise IdxFormatError(_wrong_length(path, shape, len(data)))
     return np.frombuffer(data, dtype=np.uint8).reshape(shape)
+
+
+def _check_size(path: Path, shape: tuple[int, ...], limit: int) -> None:
+    """Do not let a header claim more than that, in bytes, which memory would be taken for."""
+    if math.prod(shape) > limit:
+        raise IdxFormatError(
+            f"{path}: expected at most {limit:,} bytes from a file of this size, found a "
+            f"header that claims {shape}; unpack the file first if it is meant to be large"
+        )
 
 
 def _read_header(

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import logging
-import sys
-from concurrent.futures import ThreadPoolExecutor, wait
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mnist_kedro.idx import IdxFormatError, idx_sha256
-from mnist_kedro.sources import FILES, Arrays, read_file, validate_arrays
+from mnist_kedro.idx import IdxFormatError, idx_sha256, largest_size
+from mnist_kedro.parameters import public_address
+from mnist_kedro.sources import FILES, Arrays, item_shape, read_file, validate_arrays
+from mnist_kedro.web import Download, answering
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     import numpy as np
     from numpy.typing import NDArray
 
-ANSWER_SECONDS = 8.0  # within which a mirror answers, or counts as out of reach
-READ_SECONDS = 20.0  # without a byte, after which a download is given up
+PART = ".part"  # ends the name of a file that is not verified yet
+HEADER_BYTES = 4096  # of a file, compressed or not, more than enough to know its header
 
 logger = logging.getLogger(__name__)
 
@@ -30,24 +30,32 @@ class DownloadError(ConnectionError):
 def download(mirrors: Sequence[str], sha256: Mapping[str, str], cache: Path) -> Arrays:
     """Return the files of `cache`; fetch those that are missing or damaged there from a mirror.
 
-    One process at a time fetches; the others wait for its files.
+    One process at a time fetches; the others wait for its files. Mirrors that do not answer cost
+    `web.ANSWER_SECONDS`, all of them together. One that gives fewer than `web.SLOWEST` bytes per
+    second costs `web.READ_SECONDS`, and is asked for nothing more. A file takes no longer than
+    `web.LONGEST_SECONDS` from one mirror, and no more bytes than its own header asks for, of which
+    `idx.MAX_UNPACKED_BYTES` is the most.
 
     Args:
-        mirrors: Addresses that end in `/`, in the order in which they are tried.
+        mirrors: Addresses that end in `/`, in the order in which they are tried. Users and
+            passwords in them are in no log and no error.
         sha256: For each name in `FILES`, of the decompressed bytes (mirrors compress anew).
         cache: Folder that keeps the files. Nothing unverified is ever in it under its final name.
 
     Raises:
         DownloadError: No mirror could be reached, or none had the right bytes.
+        OSError: The folder cannot be written.
     """
     from filelock import FileLock
 
     cache.mkdir(parents=True, exist_ok=True)
     paths = {key: cache / f"{name}.gz" for key, name in FILES.items()}
     with FileLock(cache / ".lock"):
+        for left in cache.glob(f"*{PART}"):  # by a process that was killed
+            left.unlink()
         kept = {key: _read_kept(key, path, sha256[key]) for key, path in paths.items()}
         missing = [key for key, array in kept.items() if array is None]
-        reachable = _answering(mirrors) if missing else []
+        reachable = _reachable(mirrors) if missing else []
         fetched = {key: _fetch(key, paths[key], sha256[key], reachable) for key in missing}
     arrays = Arrays(**{key: array for key, array in kept.items() if array is not None}, **fetched)
     validate_arrays(arrays, {key: str(path) for key, path in paths.items()})
@@ -74,50 +82,62 @@ def _verified(key: str, path: Path, sha256: str) -> NDArray[np.uint8]:
     return array
 
 
-def _answering(mirrors: Sequence[str]) -> list[str]:
-    """Return the mirrors that answer; asked at once, so being offline costs one time-out."""
-    import requests
-
-    def ask(mirror: str) -> requests.Response:
-        url = f"{mirror}{FILES['test_labels']}.gz"
-        return requests.head(url, timeout=ANSWER_SECONDS, allow_redirects=True)
-
-    pool = ThreadPoolExecutor(max_workers=max(1, len(mirrors)))
-    asked = {mirror: pool.submit(ask, mirror) for mirror in mirrors}
-    done, _ = wait(asked.values(), timeout=ANSWER_SECONDS)
-    pool.shutdown(wait=False, cancel_futures=True)
-    # Whatever the answer is: the download will tell.
-    reachable = [mirror for mirror, f in asked.items() if f in done and not f.exception()]
+def _reachable(mirrors: Sequence[str]) -> list[str]:
+    """Return the mirrors that answer, whatever they answer: the download will tell."""
+    asked = {f"{mirror}{FILES['test_labels']}.gz": mirror for mirror in mirrors}
+    reachable = [asked[url] for url in answering(list(asked))]
     if not reachable:
         raise DownloadError(
-            f"none of {len(mirrors)} mirrors answered ({', '.join(mirrors)}): check the network, "
-            f"or put the four files into a folder and add --params data_ingestion.source=<folder>"
+            f"none of {len(mirrors)} mirrors answered ({', '.join(map(public_address, mirrors))}): "
+            f"check the network, or put the four files into a folder and add "
+            f"--params data_ingestion.source=<folder>"
         )
     return reachable
 
 
-def _fetch(key: str, path: Path, sha256: str, mirrors: Sequence[str]) -> NDArray[np.uint8]:
-    """Fetch a file from the first mirror that has it, by a temporary file; return its array."""
-    import pooch
-    import requests
-
-    pooch.get_logger().setLevel("WARNING")
-    time_outs = (ANSWER_SECONDS, READ_SECONDS)
-    http = pooch.HTTPDownloader(timeout=time_outs, progressbar=sys.stderr.isatty())
-
-    def fetch_verified(url: str, output_file: str, retriever: pooch.Pooch | None) -> None:
-        http(url, output_file, retriever)
-        _verified(key, Path(output_file), sha256)
-
+def _fetch(key: str, path: Path, sha256: str, mirrors: list[str]) -> NDArray[np.uint8]:
+    """Fetch a file from the first mirror that has it; take out of `mirrors` the too slow ones."""
     problems = []
-    for mirror in mirrors:
+    for mirror in list(mirrors):
         url = f"{mirror}{path.name}"
-        logger.info("Downloading %s", url)
+        logger.info("Downloading %s", public_address(url))
         try:
-            pooch.retrieve(url, None, path.name, path.parent, downloader=fetch_verified)
-        except (requests.RequestException, ValueError) as error:  # wrong bytes, wrong headers
-            problems.append(f"{mirror}: {error}")
-            logger.warning("Nothing good at %s: %s", url, error)
+            _fetch_from(url, key, path, sha256)
+        except (ConnectionError, TimeoutError, IdxFormatError) as error:
+            problems.append(f"{public_address(mirror)}: {error}")
+            logger.warning("Nothing good at %s: %s", public_address(url), error)
+            if isinstance(error, TimeoutError):
+                mirrors.remove(mirror)
         else:
             return read_file(key, path)
     raise DownloadError(f"no mirror had a good {path.name}: {'; '.join(problems)}")
+
+
+def _fetch_from(url: str, key: str, path: Path, sha256: str) -> None:
+    part = path.with_suffix(PART)
+    try:
+        _save(url, part, item_shape(key))
+        _verified(key, part, sha256)
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _save(url: str, path: Path, shape: tuple[int, ...]) -> None:
+    """Save what comes from an address, as long as it can be a file of items of this shape."""
+    from tqdm import tqdm
+
+    bar = tqdm(desc=path.stem, unit="B", unit_scale=True, disable=None, dynamic_ncols=True)
+    limit = None
+    with bar, Download(url) as arriving, path.open("wb") as file:
+        for chunk in arriving:
+            file.write(chunk)
+            bar.total = arriving.size
+            bar.update(len(chunk))
+            if limit is None and file.tell() >= HEADER_BYTES:
+                file.flush()
+                limit = largest_size(path, shape)
+            if limit is not None and file.tell() > limit:
+                raise IdxFormatError(
+                    f"{path}: expected at most {limit:,} bytes of what begins like this, found more"
+                )

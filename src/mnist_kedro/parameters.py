@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Self
 
@@ -38,7 +39,7 @@ class Parameters(BaseModel):
         if error["type"] == "value_error":  # raised by a validator of ours: a sentence already
             return str(error["ctx"]["error"])
         message = error["msg"].removeprefix("Input ").replace("Field required", "is missing")
-        return f"'{key}' {message}, found {error['input']!r}"
+        return f"'{key}' {message}, found {public_address(repr(error['input']))}"
 
 
 def unknown_name(kind: str, name: str, known: Iterable[str]) -> str:
@@ -47,3 +48,11 @@ def unknown_name(kind: str, name: str, known: Iterable[str]) -> str:
     close = get_close_matches(name, known, n=1)
     hint = f"did you mean '{close[0]}'?" if close else f"known are {', '.join(known)}"
     return f"unknown {kind} '{name}': {hint}"
+
+
+def public_address(address: str) -> str:
+    """Return an address, or a text with one, without the user and password in it.
+
+    What may be either is taken out: passwords can have any character, `/` and `@` too.
+    """
+    return re.sub("(?<!/)//[^/:]*(:.*)?@", "//***@", address, flags=re.DOTALL)

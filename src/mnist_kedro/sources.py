@@ -127,4 +127,9 @@ def _find_file(folder: Path, name: str) -> Path:
 
 def read_file(key: str, path: Path) -> NDArray[np.uint8]:
     """Read the file that `FILES` has under this name: images `(n, 28, 28)` or labels `(n,)`."""
-    return read_idx(path, (SIDE, SIDE) if key.endswith("images") else ())
+    return read_idx(path, item_shape(key))
+
+
+def item_shape(key: str) -> tuple[int, ...]:
+    """Return the shape of one image, or of one label, of the file that `FILES` has so named."""
+    return (SIDE, SIDE) if key.endswith("images") else ()

@@ -10,6 +10,7 @@ from pydantic_core import to_jsonable_python
 
 from mnist_kedro.lazy import pd
 from mnist_kedro.metrics import percent
+from mnist_kedro.parameters import public_address
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from mnist_kedro.saved import Saved
 
 RUN_ID = "kedro_run_id"  # the tag with the version of all that a run saves
+PRIVATE = ("tracking.", "tuning.storage")  # parameters
 
 
 @dataclass(frozen=True)
@@ -92,6 +94,12 @@ def flatten(values: Mapping[str, Any]) -> dict[str, Any]:
     return dict(pd.json_normalize(plain).iloc[0])
 
 
+def public_parameters(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Return those that everybody may see, flat, without the passwords in addresses."""
+    named = flatten(parameters).items()
+    return {name: _public(value) for name, value in named if not name.startswith(PRIVATE)}
+
+
 def run_tags(run_params: Mapping[str, Any], provenance: Mapping[str, Any]) -> dict[str, str]:
     """Return what a run rests on: code, packages, versions of data, pipeline and runner."""
     tags = {
@@ -115,3 +123,9 @@ def numbers(metrics: Mapping[str, Any]) -> dict[str, float]:
 def _accuracy(split: str, metrics: Mapping[str, Any]) -> str:
     value, low, high = (percent(metrics[f"{split}_accuracy{end}"]) for end in ("", "_low", "_high"))
     return f"{split} accuracy {value} ({low} to {high})"
+
+
+def _public(value: Any) -> Any:  # noqa: ANN401 (whatever YAML has)
+    if isinstance(value, list):
+        return [_public(item) for item in value]
+    return public_address(value) if isinstance(value, str) else value

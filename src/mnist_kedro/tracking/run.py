@@ -21,7 +21,7 @@ from mnist_kedro.charts import candidate_colours
 from mnist_kedro.saved import Saved
 from mnist_kedro.tracking.children import child_run, log_trials
 from mnist_kedro.tracking.registry import register_model
-from mnist_kedro.tracking.results import RUN_ID, Fitted, flatten, numbers, run_tags
+from mnist_kedro.tracking.results import RUN_ID, Fitted, numbers, public_parameters, run_tags
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -38,7 +38,6 @@ RUN_REPORTS = (
 # What `mnist_kedro.classifiers` needs where a model is served.
 MODEL_PACKAGES = (*("lazy-loader", "numpy", "pandas", "pydantic", "scikit-learn", "torch", "tqdm"),)
 COPIED = {".csv", ".json", ".md", ".png"}  # files that people read; models go another way
-PRIVATE = ("tracking.", "tuning.storage")  # parameters
 DIGEST_LENGTH = 36  # the longest that MLflow takes
 EXAMPLES = 2  # images of the input example
 
@@ -79,10 +78,8 @@ class TrackedRun:
         self._run_id, self._experiment_id = run.info.run_id, experiment_id
 
     def log_parameters(self, parameters: Mapping[str, Any]) -> None:
-        """Log the parameters of all stages; not those that may hold a password."""
-        named = flatten(parameters).items()
-        public = {name: value for name, value in named if not name.startswith(PRIVATE)}
-        mlflow.log_params(public, run_id=self._run_id)
+        """Log the parameters of all stages, without passwords."""
+        mlflow.log_params(public_parameters(parameters), run_id=self._run_id)
 
     def log_node(self, name: str) -> None:
         """Log what the node of this name has saved: a model with its scores, or their reports."""

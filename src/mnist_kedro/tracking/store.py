@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-import re
 import socket
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from mnist_kedro.parameters import Parameters
+from mnist_kedro.parameters import Parameters, public_address
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -56,8 +55,8 @@ def open_experiment(parameters: TrackingParameters, project: Path) -> str:
         return _find_or_create(uri, parameters.experiment, project.resolve())
     except (MlflowException, SQLAlchemyError, ImportError) as error:  # the last: of a driver
         raise ConnectionError(
-            f"expected the experiment '{parameters.experiment}' in MLflow at {_public(uri)}, "
-            f"found: {str(error).splitlines()[0]}; {WAYS_OUT}"
+            f"expected the experiment '{parameters.experiment}' in MLflow at "
+            f"{public_address(uri)}, found: {str(error).splitlines()[0]}; {WAYS_OUT}"
         ) from error
 
 
@@ -89,8 +88,8 @@ def _check_that_it_answers(uri: str) -> None:
             socket.create_connection((parts.hostname, port), ANSWER_SECONDS).close()
     except OSError as error:
         raise ConnectionError(
-            f"expected MLflow's server or database at {_public(uri)}, found none that answers "
-            f"within {ANSWER_SECONDS:.0f} s: start it, or {WAYS_OUT}"
+            f"expected MLflow's server or database at {public_address(uri)}, found none that "
+            f"answers within {ANSWER_SECONDS:.0f} s: start it, or {WAYS_OUT}"
         ) from error
 
 
@@ -108,8 +107,3 @@ def _open_database(uri: str) -> None:
 def _database(uri: str) -> str:
     """Return which database an address is of, without the driver: `postgresql+psycopg2://…`."""
     return urlsplit(uri).scheme.partition("+")[0]
-
-
-def _public(uri: str) -> str:
-    """Return an address without the password in it."""
-    return re.sub("//[^/@]*@", "//***@", uri)
