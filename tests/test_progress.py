@@ -167,6 +167,8 @@ def screen(drawn):
             column = 0
         elif piece == "\x1b[A":
             row -= 1
+        elif piece == "\x1b[J":
+            lines[row:] = [""]
         elif not piece.endswith("m") or len(piece) == 1:  # all but colours
             text = lines[row].ljust(column)
             lines[row] = text[:column] + piece + text[column + 1 :]

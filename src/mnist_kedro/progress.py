@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, Self
 from kedro.framework.hooks import hook_impl
 
 from mnist_kedro.progress_bar import Progress
-from mnist_kedro.stopping import last_words
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -75,7 +74,6 @@ class ProgressHooks:
         total = None if run_params["only_missing_outputs"] else len(names)
         self._progress = self._shown.enter_context(Progress(names, total))
         self._shown.enter_context(CompletedNodes(self._progress.complete))
-        self._shown.enter_context(last_words(self.close))
         _tidy_logging(self._shown, self._progress.on_terminal)
 
     @hook_impl

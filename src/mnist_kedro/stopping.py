@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 SECONDS = 3.0  # for what is still to be said
 NAMES = {signal.SIGINT: "Ctrl-C", signal.SIGTERM: "SIGTERM"}
+ERASE_BELOW = "\r\x1b[J"  # the line and all below it
 SHELL = 128  # what shells add to a signal's number
 
 _last_words: list[Callable[[], None]] = []  # of the run under way
@@ -72,11 +73,20 @@ def _end(number: int) -> None:
     words.join(SECONDS)
     for worker in multiprocessing.active_children():
         worker.kill()  # SIGTERM is lost on one that is just being forked
+    _stop_drawing()
     with suppress(OSError, ValueError):
         sys.stdout.flush()
         sys.stderr.write(f"Stopped by {NAMES[signal.Signals(number)]}.\n")
         sys.stderr.flush()
     os._exit(SHELL + number)
+
+
+def _stop_drawing() -> None:
+    """Remove progress bars, and let nobody draw any more."""
+    if tqdm := sys.modules.get("tqdm"):
+        tqdm.tqdm.get_lock().acquire(timeout=1)
+    if sys.stderr.isatty():
+        sys.stderr.write(ERASE_BELOW)
 
 
 def _say_last_words() -> None:
