@@ -200,6 +200,27 @@ def test_final_refuses_other_data_than_the_champion_was_chosen_on(used_project, 
     assert len(versions(used_project, "06_models/final_model/model.pkl")) == 1
 
 
+def test_final_refuses_other_splits_than_the_champion_was_chosen_on(used_project, run_kedro):
+    other = ("--pipelines=data_split", "--params=data_split.sample_size=500")
+    assert run_kedro(used_project, "run", *other).returncode == 0
+    done = run_kedro(used_project, "run", "--pipelines=final")
+    assert done.returncode == 1
+    assert "Error: expected 'splits' to be those on which the champion was chosen" in done.stderr
+    assert "run `kedro run --pipelines=model_training,model_selection`" in done.stderr
+    assert len(versions(used_project, "06_models/final_model/model.pkl")) == 1
+
+
+def test_a_torn_model_is_refused_in_one_sentence(used_project, run_kedro):
+    (file,) = (used_project / "data/06_models/final_model/model.pkl").glob("*/model.pkl")
+    file.write_bytes(file.read_bytes()[:-1])
+    done = run_kedro(used_project, "run", "--pipelines=inference")
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    *_, last = done.stderr.splitlines()
+    assert last.startswith("Error: final_model: ")
+    assert last.endswith("the file is torn or was changed, so fit the model again")
+
+
 def test_a_second_ingestion_costs_no_disk(used_project, run_kedro):
     done = run_kedro(
         used_project, "run", "--pipelines=data_ingestion", "--params=data_ingestion.source=embedded"
