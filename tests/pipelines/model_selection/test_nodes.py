@@ -29,6 +29,7 @@ def results(**candidates):
             "data": "digits",
             "data_sha256": "abc",
             "sha256": {"train_images": "def"},
+            "splits_sha256": "ghi",
             "settings": {"estimator": name, "hyperparameters": {}, "seed": 0},
         }
     return made
@@ -97,6 +98,7 @@ def test_the_champion_says_on_what_it_was_chosen():
     assert champion["settings"]["estimator"] == "alone"
     assert (champion["data"], champion["data_sha256"]) == ("digits", "abc")
     assert champion["sha256"] == {"train_images": "def"}
+    assert champion["splits_sha256"] == "ghi"
     assert (champion["alpha"], champion["cost"]) == (0.05, "fit_seconds")
     assert champion["provenance"] == {"run_id": "now"}
     assert champion["validation_accuracy"] == 0.99
