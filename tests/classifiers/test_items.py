@@ -66,7 +66,7 @@ def test_what_is_read_ahead_holds_the_rows(images, large_file, tmp_path):
     items = Items(large_file[3:], CPU)
     content = (tmp_path / "images-idx3-ubyte").read_bytes()
     rows = torch.tensor([0, 5 * BLOCK + 7, N - 4])
-    places = list(items._places(rows))
+    places = list(items._places(items._map, rows))
     assert len(places) == 3
     for row, (start, end) in zip(rows.tolist(), places, strict=True):
         assert start % mmap.PAGESIZE == 0

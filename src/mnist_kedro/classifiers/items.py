@@ -69,16 +69,16 @@ class Items:
     def _read_ahead(self, rows: torch.Tensor) -> None:
         """Let the system bring the blocks of these rows from the disk, while others are used."""
         if self._map and hasattr(mmap, "MADV_WILLNEED"):
-            for start, end in self._places(rows):
+            for start, end in self._places(self._map, rows):
                 self._map.madvise(mmap.MADV_WILLNEED, start, end - start)
 
-    def _places(self, rows: torch.Tensor) -> Iterator[tuple[int, int]]:
+    def _places(self, mapped: mmap.mmap, rows: torch.Tensor) -> Iterator[tuple[int, int]]:
         """Yield where in the map the blocks of these rows begin and end, in whole pages."""
-        first = self._tensor.data_ptr() - np.frombuffer(self._map, np.uint8).ctypes.data
+        first = self._tensor.data_ptr() - np.frombuffer(mapped, np.uint8).ctypes.data
         size = self._tensor[0].nbytes * BLOCK
         for block in (rows // BLOCK).unique().tolist():
             start = (first + block * size) // mmap.PAGESIZE * mmap.PAGESIZE
-            yield start, min(first + (block + 1) * size, len(self._map))
+            yield start, min(first + (block + 1) * size, len(mapped))
 
 
 def how_to_read(items: ArrayLike) -> dict[str, Any]:
