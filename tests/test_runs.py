@@ -4,7 +4,9 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -92,3 +94,25 @@ def test_a_worker_that_ends_does_not_end_the_run(tmp_path):
         command = [sys.executable, "-c", look, str(tmp_path)]
         assert subprocess.check_output(command) == b"False\n"
     run.end()
+
+
+def test_temporary_files_go_with_the_run(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    run = LivingRun(tmp_path, "1")
+    left = Path(tempfile.mkdtemp())
+    assert left.parent.parent == tmp_path
+    assert left.parent.stat().st_mode & 0o777 == 0o700
+    run.end()
+    assert tempfile.gettempdir() == str(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == [runs.FOLDER]
+
+
+def test_temporary_files_of_a_killed_run_go_with_the_next_one(tmp_path, monkeypatch):
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    with process_that_runs(tmp_path, "1") as process:
+        process.send_signal(signal.SIGKILL)
+    (left,) = tmp_path.glob("mnist-*")
+    assert left.is_dir()
+    assert list(killed_runs(tmp_path)) == ["1"]
+    assert [path.name for path in tmp_path.iterdir()] == [runs.FOLDER]
+    assert [path.name for path in (tmp_path / runs.FOLDER).iterdir()] == ["1.json"]

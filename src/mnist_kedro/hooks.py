@@ -100,8 +100,11 @@ class ProjectHooks:
         print_summary(pipeline.all_outputs(), Saved(catalog, versions))
 
     @hook_impl
-    def on_pipeline_error(self) -> None:
-        """Say how to go on."""
+    def on_pipeline_error(
+        self, run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog
+    ) -> None:
+        """Remove what is not finished, and say how to go on."""
+        remove_unfinished(catalog, pipeline.nodes, run_params["run_id"])
         self._until_end.close()
         self._say_how_to_go_on()
 
@@ -144,9 +147,9 @@ def _warn_of_idle_parameters(runtime_params: dict[str, Any], pipeline: Pipeline)
 
 def _tidy_up(project: Path, catalog: DataCatalog) -> None:
     """Remove what runs that were killed have left unfinished."""
-    names = {name for each in pipelines.values() for name in each.datasets()}
+    nodes = {node for each in pipelines.values() for node in each.nodes}
     for killed in killed_runs(project):
-        remove_unfinished(catalog, names, killed)
+        remove_unfinished(catalog, nodes, killed)
 
 
 def _describe_code(project_path: str) -> dict[str, Any]:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
 from kedro.io import AbstractVersionedDataset, Version
 
-from mnist_kedro.whole_files import remove_unfinished as remove_unfinished_files
-
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from kedro.io import DataCatalog
+    from kedro.pipeline.node import Node
 
 
 @dataclass(frozen=True)
@@ -57,9 +57,16 @@ def latest_version(catalog: DataCatalog, name: str) -> str | None:
     return dataset.resolve_load_version() if isinstance(dataset, AbstractVersionedDataset) else None
 
 
-def remove_unfinished(catalog: DataCatalog, names: Iterable[str], version: str) -> None:
-    """Remove what a run has left of these datasets that was not completely saved."""
-    for name in names:
-        dataset = catalog.get(name)
-        if isinstance(dataset, AbstractVersionedDataset):
-            remove_unfinished_files(Path(dataset._get_versioned_path(version)).parent)
+def remove_unfinished(catalog: DataCatalog, nodes: Iterable[Node], version: str) -> None:
+    """Remove what a run has saved of nodes that had not saved everything.
+
+    Else the next stage would take the latest of each: the scores of one model, the predictions of
+    another.
+    """
+    for node in nodes:
+        outputs = [catalog.get(name, version=Version(version, None)) for name in node.outputs]
+        files = [each for each in outputs if isinstance(each, AbstractVersionedDataset)]
+        if not all(file.exists() for file in files):
+            for file in files:
+                folder = Path(file._get_versioned_path(version)).parent
+                shutil.rmtree(folder, ignore_errors=True)  # it may not be there

@@ -22,21 +22,21 @@ NAMES = {signal.SIGINT: "Ctrl-C", signal.SIGTERM: "SIGTERM"}
 class Undisturbed:
     """What a run comes to that nobody disturbs."""
 
-    seconds: dict  # by runner, of the first run in a project
+    seconds: dict  # of computing, by runner, of the first run in a project
     accuracies: dict  # by candidate
 
 
-def undisturbed(folder, candidates=(), at_once=1):
-    """Let runs go on to their end, as many at once as are interrupted later."""
+def undisturbed(folder, candidates=()):
+    """Let a run of each runner go on to its end."""
     seconds = {}
     for runner in dict.fromkeys(RUNNERS):
-        projects = [Project(folder / f"{runner}{n}", candidates) for n in range(at_once)]
-        began = time.monotonic()
-        started = [project.start(f"--runner={runner}") for project in projects]
-        for done in [process.wait() for process in started]:
-            assert done.returncode == 0, done.stderr
-        seconds[runner] = time.monotonic() - began
-    return Undisturbed(seconds, projects[0].accuracies())
+        project = Project(folder / runner, candidates)
+        process = project.start(f"--runner={runner}")
+        while not process.has_ended(0.1):
+            seconds[runner] = max(seconds.get(runner, 0), project.processor_seconds())
+        done = process.wait()
+        assert done.returncode == 0, done.stderr
+    return Undisturbed(seconds, project.accuracies())
 
 
 def interruptions(number, times, random, folder, measure, candidates=(), at_once=1):
@@ -51,9 +51,8 @@ def interruptions(number, times, random, folder, measure, candidates=(), at_once
         candidates: As there.
         at_once: How many chains.
     """
-    moments = [random.random() for _ in range(times)]  # as shares of a run's time
-    numbered = list(enumerate(moments))
-    chains = [numbered[start : start + CHAIN] for start in range(0, times, CHAIN)]
+    moments = list(enumerate(random.random() for _ in range(times)))  # as shares of a run
+    chains = [moments[start : start + CHAIN] for start in range(0, times, CHAIN)]
     chain = partial(_chain, number, folder, measure, candidates)
     with ThreadPoolExecutor(at_once) as pool:
         for lost in pool.map(chain, chains):
@@ -74,8 +73,10 @@ def _interrupt(project, number, turn, moment, measure):
     resumed = (turn // CHAIN + turn) % 2 == 1
     arguments = (f"--runner={runner}", "--params", f"data_ingestion.cache=data/{turn}")
     process = project.start(*arguments)
-    if process.has_ended(moment * measure.seconds[runner]):  # it was faster than those before
-        return _interrupt(project, number, turn, moment / 2, measure)
+    moment_seconds = moment * measure.seconds[runner]
+    while project.processor_seconds() < moment_seconds:
+        if process.has_ended(0.01):  # it had less to do than those before
+            return _interrupt(project, number, turn, moment / 2, measure)
     for pid in [process.pid] if number == signal.SIGKILL else project.processes():
         os.kill(pid, number)  # Ctrl-C in a terminal reaches the workers too
     lost = _ended_badly(project, process, number)
@@ -100,7 +101,9 @@ def _ended_badly(project, process, number):
     if number == signal.SIGKILL:
         return []
     lost = [f"RUNNING in MLflow: {name}" for name in running_in_mlflow(project.folder)]
-    if done.returncode != 128 + number or not done.stderr.endswith(f"Stopped by {NAMES[number]}.\n"):
+    if done.returncode != 128 + number or not done.stderr.endswith(
+        f"Stopped by {NAMES[number]}.\n"
+    ):
         lost.append(f"exit code {done.returncode}, {done.stderr[-2000:]}")
     return lost
 

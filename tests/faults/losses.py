@@ -33,6 +33,7 @@ def _losses(folder, given, temporary):
         *(given | paths | manifests | known_artifacts(folder)),
         *(folder / name for name in KEPT),
         *(folder / ".runs").glob("*.json"),
+        *files(folder / ".viz"),
     }
     folders = [path for path in (folder / "data").rglob("*") if path.is_dir()]
     left = {path.name for path in temporary.iterdir()} - LEFT_BY_LIBRARIES
@@ -75,4 +76,3 @@ def _read(path, dataset):
         dataset.load()
     if path.suffix in (".csv", ".md") and not path.read_bytes().endswith(b"\n"):
         raise ValueError("it does not end with a line")
-
