@@ -34,9 +34,8 @@ def measure(folder):
 )
 def test_a_run_may_end_at_any_moment(folder, measure, number, times):
     name = signal.Signals(number).name
-    lost = list(
-        interruptions(number, times, np.random.default_rng(times), folder / name, measure, TWO)
-    )
+    random = np.random.default_rng(times)
+    lost = list(interruptions(number, times, random, folder / name, measure, TWO))
     assert lost == [[]] * times
 
 

@@ -1,4 +1,4 @@
-"""Runs with `--only-missing-outputs`: what is finished stays, what rests on a change is made anew."""
+"""`--only-missing-outputs`: what is finished stays, what rests on a change is made anew."""
 
 from tests.faults.losses import losses
 from tests.faults.projects import Project
