@@ -97,7 +97,10 @@ def _interrupt(project, number, turn, moment, measure):
 
 def _ended_badly(project, process, number):
     """Return in what ways a run ends otherwise than it should after a signal."""
-    done = process.wait(SECONDS)
+    if not process.has_ended(SECONDS):
+        os.kill(process.pid, signal.SIGKILL)
+        return [f"it went on for {SECONDS} s"]
+    done = process.wait()
     if number == signal.SIGKILL:
         return []
     lost = [f"RUNNING in MLflow: {name}" for name in names_in_mlflow(project.folder, "RUNNING")]

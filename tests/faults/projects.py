@@ -62,9 +62,9 @@ class Project:
     def processes(self):
         """Return the ids of the processes that work in the clone, where the system tells."""
         return [
-            int(link.parent.name)
-            for link in Path("/proc").glob("[0-9]*/cwd")
-            if _target(link) == str(self.folder)
+            int(process.name)
+            for process in Path("/proc").glob("[0-9]*")
+            if _target(process / "cwd") == str(self.folder)
         ]
 
     def processor_seconds(self):
