@@ -53,6 +53,11 @@ def npy(array, version=(1, 0)):
     return file.getvalue()
 
 
+def npy_with_header(header):
+    """Return the bytes of a NumPy file that begins with this header, of whatever length."""
+    return b"\x93NUMPY\2\0" + struct.pack("<I", len(header)) + header + STACK.tobytes()
+
+
 def csv(*columns, end="\n", first=""):
     """Return the bytes of a table with these columns, pixels, and two rows of numbers."""
     names = [*columns, *(f"pixel{number}" for number in range(784))]
@@ -126,6 +131,10 @@ ARRAYS = [
     npy(np.asfortranarray(STACK)),
     npy(STACK[:1]),
     npy(STACK[:, 4:44, 4:36]),
+]
+ARRAY_HEADERS = [
+    b"{'descr': '|u1', 'fortran_order': False, 'shape': (2, 48, 40), }",
+    b"{'descr': [('a', '|u1', (2,))], 'fortran_order': True, 'shape': (1, 48, 40), }",
 ]
 TABLES = [csv(), csv("label"), csv("label", end="\r\n", first="\N{BYTE ORDER MARK}")]
 BLANK = np.zeros((28, 28), int).tolist()

@@ -28,6 +28,7 @@ from tests.mutations import mutated
 from tests.serving.wire import WiredServer
 
 MANY = 100_000  # images, more than any input can hold
+LONGEST = 500  # characters of an error, after the name of the file
 ANSWERS = re.compile(rb"HTTP/1\.1 (\d{3}) ")
 MET = b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
@@ -46,7 +47,7 @@ def read_idx_file(path):
     try:
         array = read_idx(path, corpus.ITEM)
     except IdxFormatError as error:
-        assert str(error).startswith(f"{path}: expected ")
+        check_sentence(error, f"{path}: expected ")
         return False
     raw = gzip.decompress(content) if content.startswith(GZIP_MAGIC) else content
     assert idx_header(array.shape) + array.tobytes() == raw
@@ -62,7 +63,7 @@ def read_picture_file(path):
         assert 0 <= grey.min() <= grey.max() <= 255
         check_image(to_mnist_format(grey).image)
     except PictureError as error:
-        assert str(error).startswith("expected ")
+        check_sentence(error, "expected ")
         return False
     return True
 
@@ -70,16 +71,26 @@ def read_picture_file(path):
 def read_images(path):
     pictures = list(islice(find_pictures(path), MANY))
     assert len(pictures) < MANY
-    return any([can_be_seen(picture) for picture in pictures])
+    return any([can_be_seen(path, picture) for picture in pictures])
 
 
-def can_be_seen(picture):
+def can_be_seen(path, picture):
     try:
         check_image(picture.see().image)
-    except (ValueError, OSError) as error:
-        assert "expected " in str(error)
+    except PictureError as error:
+        check_sentence(error, "expected ")
+        return False
+    except ValueError as error:
+        check_sentence(error, f"{path}: expected ")
         return False
     return True
+
+
+def check_sentence(error, start):
+    assert str(error).startswith(start)
+    assert "found" in str(error)
+    assert "\n" not in str(error)
+    assert len(str(error)) < len(start) + LONGEST
 
 
 def check_image(image):
@@ -123,7 +134,11 @@ TARGETS = {
         read_idx_file, corpus.IDX, mutated(corpus.IDX) | mutated(corpus.RAW_IDX).map(gzip.compress)
     ),
     "digit.png": Target(read_picture_file, corpus.PICTURES, PICTURES),
-    "digits.npy": Target(read_images, corpus.ARRAYS, mutated(corpus.ARRAYS)),
+    "digits.npy": Target(
+        read_images,
+        corpus.ARRAYS,
+        mutated(corpus.ARRAYS) | mutated(corpus.ARRAY_HEADERS).map(corpus.npy_with_header),
+    ),
     "digits.csv": Target(read_images, corpus.TABLES, mutated(corpus.TABLES)),
     "predict.http": Target(
         partial(read_answer, whole=True),
