@@ -149,6 +149,7 @@ REQUESTS = [
     *(get(f"/static/{name}") for name in ("index.html", "%2e%2e/app.py", "")),
     *(get("/health", method=method) for method in ("HEAD", "OPTIONS", "DELETE", "PATCH")),
     get("/", "Range: bytes=0-9", "If-Range: x"),
+    get("/static/index.html", "If-Modified-Since: Mon, 23 Nov 2026 10:00:00 GMT"),
     get("/static/index.html", "If-None-Match: x", "Accept-Encoding: gzip", method="HEAD"),
     get("/", "Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13"),
     get("/health", "Cookie: a=b", version="1.0"),
@@ -159,7 +160,6 @@ REQUESTS = [
     post("text/plain", b"digit"),
     get("/predict", "Content-Type: image/png", "Transfer-Encoding: chunked", method="POST")
     + b"63\r\n%s\r\n0\r\n\r\n" % CHUNK,
-    get("/predict", "Content-Type: image/gif", "Content-Length: 9", method="POST")
-    + b"123456789",
+    get("/predict", "Content-Type: image/gif", "Content-Length: 9", method="POST") + b"123456789",
     get("/predict", "Expect: 100-continue", "Content-Length: 0", method="POST"),
 ]

@@ -1,17 +1,18 @@
 """Try changed files and requests for minutes: `python -m tests.fuzz --minutes 3`.
 
-Each target has a process of its own, with limits to the memory it may take and to the time of each
-input. An input that is neither read nor refused is kept in `build/fuzz/`, made as small as possible.
+Each target has a process of its own, with limits to the memory it takes and to the time of each
+input. An input that is neither read nor refused is kept in `build/fuzz/`, as small as possible, with
+a log that says what happened.
 """
 
 import argparse
 import faulthandler
 import logging
+import os
 import resource
 import sys
 import time
 import traceback
-import warnings
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
@@ -26,8 +27,13 @@ from tests.targets import TARGETS
 
 FOLDER = Path("build", "fuzz")
 SECONDS = 5  # for one input
-MEMORY = 4 * 2**30  # bytes of address space; what is imported takes most of it, and little memory
-BATCH = 500  # inputs, between two looks at the clock; Hypothesis remembers them
+MEMORY = 4 * 2**30  # bytes of address space; libraries take most of it, and little memory
+PROFILE = settings(
+    max_examples=500,  # between two looks at the clock; Hypothesis remembers them
+    deadline=None,
+    database=None,
+    suppress_health_check=list(HealthCheck),
+)
 BYTES = 1 if sys.platform == "darwin" else 1024  # in which the system counts peak memory
 WIDTH = 100  # columns of the table in a file
 
@@ -45,7 +51,7 @@ class Tally:
     def try_input(self, target, path, data):
         """Try one input; end the process, and say where it was, if it takes too long."""
         path.write_bytes(data)
-        faulthandler.dump_traceback_later(SECONDS, exit=True)
+        faulthandler.dump_traceback_later(SECONDS, exit=True, file=sys.__stderr__)
         start = time.perf_counter()
         try:
             self.read += target.read(path)
@@ -56,23 +62,19 @@ class Tally:
 
 
 def fuzz(target, path, seconds):
-    """Try inputs until the time is over or one is neither read nor refused; `path` holds it then."""
+    """Try inputs until the time is over, or until one fails, which is then what `path` holds."""
+    Tally().try_input(target, path, target.corpus[0])  # imports and prepares what it needs
     tally = Tally()
 
-    @settings(
-        max_examples=BATCH,
-        deadline=None,
-        database=None,
-        suppress_health_check=list(HealthCheck),
-    )
+    @PROFILE
     @given(data=target.inputs)
-    def try_batch(data):
+    def try_some(data):
         tally.try_input(target, path, data)
 
     end = time.monotonic() + seconds
     try:
         while time.monotonic() < end:
-            try_batch()
+            try_some()
         path.unlink()
     except Exception:  # noqa: BLE001 (whatever it is, it was looked for)
         traceback.print_exc()
@@ -82,25 +84,31 @@ def fuzz(target, path, seconds):
 
 
 def fuzz_in_limits(name, seconds):
-    """The same, for a process that does nothing else."""
+    """Do so in a process that does nothing else; decoders in C write to its standard error too."""
     _, most = resource.getrlimit(resource.RLIMIT_AS)
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, most))
     logging.getLogger("uvicorn.error").setLevel(logging.ERROR)  # refusals are many
-    warnings.filterwarnings("ignore", module="hypothesis")
+    with log_of(name).open("wb") as log:
+        os.dup2(log.fileno(), sys.stderr.fileno())
     return fuzz(TARGETS[name], FOLDER / name, seconds)
 
 
-def fuzz_apart(name, seconds):
-    """Fuzz a target in a process of its own."""
+def log_of(name):
+    """Return the path of a target's log."""
+    return FOLDER / f"{name}.log"
+
+
+def run_apart(function, *arguments):
+    """Return the tally of a function that runs in a process of its own, even if that ends."""
     with ProcessPoolExecutor(1, get_context("spawn")) as pool:
         try:
-            return pool.submit(fuzz_in_limits, name, seconds).result()
+            return pool.submit(function, *arguments).result()
         except BrokenProcessPool:
             return Tally(failed=True)
 
 
-def print_table(tallies):
-    """Print a row per target."""
+def table_of(tallies):
+    """Return the table with a row per target."""
     table = Table(title="Changed files and requests", title_justify="left")
     for column in ("target", "tried", "read", "refused", "slowest", "peak memory"):
         table.add_column(column, justify="left" if column == "target" else "right")
@@ -108,10 +116,7 @@ def print_table(tallies):
         counts = (tally.tried, tally.read, tally.tried - tally.read)
         slowest, peak = f"{1000 * tally.slowest:,.0f} ms", f"{tally.peak / 1e6:,.0f} MB"
         table.add_row(name, *(f"{count:,}" for count in counts), slowest, peak)
-    console = Console(highlight=False)
-    console = console if console.is_terminal else Console(width=WIDTH, highlight=False)
-    console.print(table)
-    console.print(f"{sum(tally.tried for tally in tallies.values()):,} inputs tried")
+    return table
 
 
 def main(arguments=None):
@@ -124,11 +129,16 @@ def main(arguments=None):
     if unknown := set(names) - set(TARGETS):
         parser.error(f"expected targets of {', '.join(TARGETS)}, found {', '.join(unknown)}")
     FOLDER.mkdir(parents=True, exist_ok=True)
-    tallies = {name: fuzz_apart(name, 60 * options.minutes / len(names)) for name in names}
-    print_table(tallies)
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # each thread takes address space
+    seconds = 60 * options.minutes / len(names)
+    tallies = {name: run_apart(fuzz_in_limits, name, seconds) for name in names}
+    console = Console(highlight=False)
+    console = console if console.is_terminal else Console(width=WIDTH, highlight=False)
+    console.print(table_of(tallies))
+    console.print(f"{sum(tally.tried for tally in tallies.values()):,} inputs tried")
     failed = [name for name, tally in tallies.items() if tally.failed]
     for name in failed:
-        print(f"Neither read nor refused: {FOLDER / name}")
+        console.print(f"Neither read nor refused: {FOLDER / name}; {log_of(name)} says how")
     return 1 if failed else 0
 
 

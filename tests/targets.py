@@ -71,7 +71,8 @@ def read_picture_file(path):
 def read_images(path):
     pictures = list(islice(find_pictures(path), MANY))
     assert len(pictures) < MANY
-    return any([can_be_seen(path, picture) for picture in pictures])
+    seen = [can_be_seen(path, picture) for picture in pictures]
+    return any(seen)
 
 
 def can_be_seen(path, picture):

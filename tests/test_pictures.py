@@ -274,7 +274,10 @@ def test_a_file_that_claims_more_than_fits_into_memory_is_refused():
 
 @pytest.mark.filterwarnings("ignore::UserWarning")  # as the module does, undone by pytest
 @settings(max_examples=100, deadline=None)
-@given(start=st.sampled_from([b"", *{data[:8] for data in (LOSSLESS | LOSSY).values()}]), rest=st.binary())
+@given(
+    start=st.sampled_from([b"", *{data[:8] for data in (LOSSLESS | LOSSY).values()}]),
+    rest=st.binary(),
+)
 def test_any_bytes_after_any_beginning_are_refused(start, rest):
     with pytest.raises(PictureError):
         decode(start + rest)

@@ -114,7 +114,9 @@ def _in_table(path: Path) -> Iterator[NDArray[np.uint8]]:
     pieces = []  # none is read before all are known to be good
     for rows in _rows(path, expected):
         if not isinstance(rows.index, pd.RangeIndex):  # pandas took the first numbers for it
-            raise ValueError(f"{expected} rows with more numbers than the header has names")
+            raise ValueError(  # noqa: TRY004 (the file is wrong, not a type)
+                f"{expected} rows with more numbers than the header has names"
+            )
         first = str(rows.columns[0])
         pixels = rows.drop(columns="label", errors="ignore").to_numpy()
         # Without a header, the first image would be taken for it.
