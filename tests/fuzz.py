@@ -1,8 +1,8 @@
 """Try changed files and requests for minutes: `python -m tests.fuzz --minutes 3`.
 
 Each target has a process of its own, with limits to the memory it takes and to the time of each
-input. An input that is neither read nor refused is kept in `build/fuzz/`, as small as possible, with
-a log that says what happened.
+input. An input that is neither read nor refused is kept in `build/fuzz/`, as small as possible,
+with a log that says what happened.
 """
 
 import argparse
@@ -10,6 +10,7 @@ import faulthandler
 import logging
 import os
 import resource
+import signal
 import sys
 import time
 import traceback
@@ -49,14 +50,14 @@ class Tally:
     failed: bool = False
 
     def try_input(self, target, path, data):
-        """Try one input; end the process, and say where it was, if it takes too long."""
+        """Try one input; an alarm ends the process if it takes too long."""
         path.write_bytes(data)
-        faulthandler.dump_traceback_later(SECONDS, exit=True, file=sys.__stderr__)
+        signal.setitimer(signal.ITIMER_REAL, SECONDS)
         start = time.perf_counter()
         try:
             self.read += target.read(path)
         finally:
-            faulthandler.cancel_dump_traceback_later()
+            signal.setitimer(signal.ITIMER_REAL, 0)
             self.slowest = max(self.slowest, time.perf_counter() - start)
             self.tried += 1
 
@@ -90,6 +91,7 @@ def fuzz_in_limits(name, seconds):
     logging.getLogger("uvicorn.error").setLevel(logging.ERROR)  # refusals are many
     with log_of(name).open("wb") as log:
         os.dup2(log.fileno(), sys.stderr.fileno())
+    faulthandler.register(signal.SIGALRM, chain=True)  # says where it was
     return fuzz(TARGETS[name], FOLDER / name, seconds)
 
 

@@ -46,9 +46,9 @@ CHANGES = st.sampled_from(["flip", "overwrite", "insert", "delete", "repeat", "c
 
 @st.composite
 def mutated(draw, corpus):
-    """Return the strategy of members of a corpus, each with up to four changes."""
+    """Return the strategy of members of a corpus, each with one to four changes."""
     data = draw(st.sampled_from(corpus))
-    for _ in range(draw(st.integers(0, MOST))):
+    for _ in range(draw(st.integers(1, MOST))):
         data = _change(draw, data, corpus)
     return data
 

@@ -1,6 +1,7 @@
 """Changed files and requests are read or refused, and nothing else ever happens."""
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -81,11 +82,8 @@ fuzz.fuzz(target, Path("input"), seconds=5)
 
 def test_an_input_that_takes_too_long_is_kept(tmp_path):
     path = {"PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path])}
-    done = subprocess.run(
-        [sys.executable, "-c", HANG], cwd=tmp_path, env=os.environ | path, capture_output=True
-    )
-    assert done.returncode == 1
-    assert b"Timeout (0:00:00.200000)!" in done.stderr
+    done = subprocess.run([sys.executable, "-c", HANG], cwd=tmp_path, env=os.environ | path)
+    assert done.returncode == -signal.SIGALRM
     assert (tmp_path / "input").read_bytes() == b"b"
 
 
