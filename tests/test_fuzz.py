@@ -15,7 +15,7 @@ from tests.corpus import PNG, with_checksums
 from tests.targets import TARGETS, Target
 
 ROOT = Path(__file__).parents[1]
-EXAMPLES = 200  # of each target; `make fuzz` tries many more
+EXAMPLES = 100  # of each target; `make fuzz` tries many more
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")  # as `pictures.py`; pytest undoes it
 

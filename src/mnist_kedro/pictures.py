@@ -62,10 +62,7 @@ def decode_picture(file: BinaryIO) -> NDArray[np.float32]:
             f"expected a picture in one of the formats {', '.join(FORMATS)}, found something else"
         ) from error
     except MemoryError as error:
-        raise PictureError(
-            "expected a picture that fits into memory, found a larger one, or a damaged one that "
-            "claims to be: make the picture smaller"
-        ) from error
+        raise _too_large("more than fits into memory") from error
     except DAMAGED as error:
         raise PictureError(f"expected a whole picture, found a damaged one: {error}") from error
 
