@@ -9,13 +9,14 @@ from contextlib import contextmanager
 import pytest
 
 from mnist_kedro import runs
-from mnist_kedro.runs import LivingRun, finished, has_ended, killed_runs
+from mnist_kedro.runs import LivingRun, done, has_ended, remove_unfinished
 
 RUN = """
 import pathlib, sys
 from mnist_kedro.runs import LivingRun
-run = LivingRun(pathlib.Path(sys.argv[1]), sys.argv[2])
-run.finish({"splits": "abc"})
+project = pathlib.Path(sys.argv[1])
+run = LivingRun(project, sys.argv[2], [str(project / sys.argv[2])])
+run.write_down({"splits": "abc"})
 print("ready", flush=True)
 sys.stdin.read()
 """
@@ -30,53 +31,93 @@ def process_that_runs(project, version):
         yield process
 
 
+def killed(project, version):
+    """A run that is killed."""
+    with process_that_runs(project, version) as process:
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
 def test_a_record_says_what_is_finished(tmp_path):
     run = LivingRun(tmp_path, "1")
-    assert finished(tmp_path, "1") == {}
-    run.finish({"splits": "abc"})
-    run.finish({"model": "def", "history": "def"})
+    assert done(tmp_path) == {}
+    run.write_down({"splits": "abc"})
+    run.write_down({"model": "def", "history": "def"})
     run.end()
-    assert finished(tmp_path, "1") == {"splits": "abc", "model": "def", "history": "def"}
-    assert finished(tmp_path, "2") == {}
-    assert [path.name for path in (tmp_path / runs.FOLDER).iterdir()] == ["1.json"]
+    assert done(tmp_path) == {
+        ("splits", "abc"): "1",
+        ("model", "def"): "1",
+        ("history", "def"): "1",
+    }
+    assert names(tmp_path / runs.FOLDER) == ["1.json"]
 
 
-def test_the_latest_run_comes_first(tmp_path):
-    for version in ("2", "10", "1"):
-        LivingRun(tmp_path, f"2026-{version:>02}").end()
-    assert runs.versions(tmp_path) == ["2026-10", "2026-02", "2026-01"]
+def test_the_latest_run_that_finished_something_counts(tmp_path):
+    for version, fingerprint in (("2026-02", "a"), ("2026-10", "a"), ("2026-11", "b")):
+        run = LivingRun(tmp_path, version)
+        run.write_down({"splits": fingerprint})
+        run.end()
+    assert done(tmp_path) == {("splits", "a"): "2026-10", ("splits", "b"): "2026-11"}
 
 
 def test_a_run_that_lives_is_left_alone(tmp_path):
     with process_that_runs(tmp_path, "1") as process:
-        assert list(killed_runs(tmp_path)) == []
+        left = tmp_path / "1" / ".file.abc.unfinished"
+        left.parent.mkdir()
+        left.touch()
+        remove_unfinished(tmp_path)
+        assert left.exists()
         assert not has_ended(tmp_path, "1")
         process.stdin.close()
         process.wait()
     assert has_ended(tmp_path, "1")
 
 
-def test_a_killed_run_is_told_once_and_what_it_finished_stays(tmp_path):
-    with process_that_runs(tmp_path, "1") as process:
-        process.send_signal(signal.SIGKILL)
-        process.wait()
+def test_what_a_killed_run_left_is_removed_and_what_it_finished_stays(tmp_path):
+    killed(tmp_path, "1")
+    folder = tmp_path / "1"  # as its record says
+    folder.mkdir()
+    for name in (".file.abc.unfinished", "file"):
+        (folder / name).touch()
+    (tmp_path / runs.FOLDER / ".1.json.abc.unfinished").touch()
     assert has_ended(tmp_path, "1")
-    assert list(killed_runs(tmp_path)) == ["1"]
-    assert list(killed_runs(tmp_path)) == []
+    remove_unfinished(tmp_path)
+    assert names(folder) == ["file"]
+    assert names(tmp_path / runs.FOLDER) == ["1.json"]
     assert has_ended(tmp_path, "1")
-    assert finished(tmp_path, "1") == {"splits": "abc"}
+    assert done(tmp_path) == {("splits", "abc"): "1"}
+
+
+def test_empty_folders_of_a_killed_run_are_removed(tmp_path):
+    killed(tmp_path, "1")
+    (tmp_path / "1").mkdir()
+    remove_unfinished(tmp_path)
+    assert not (tmp_path / "1").exists()
+
+
+def test_a_run_that_was_killed_before_it_had_a_record_is_forgotten(tmp_path):
+    (tmp_path / runs.FOLDER).mkdir()
+    (tmp_path / runs.FOLDER / "1.lock").touch()
+    remove_unfinished(tmp_path)
+    assert names(tmp_path / runs.FOLDER) == []
 
 
 def test_a_run_that_has_ended_was_not_killed(tmp_path):
-    LivingRun(tmp_path, "1").end()
+    LivingRun(tmp_path, "1", [str(tmp_path / "1")]).end()
+    (tmp_path / "1").mkdir()
     assert has_ended(tmp_path, "1")
-    assert list(killed_runs(tmp_path)) == []
+    remove_unfinished(tmp_path)
+    assert (tmp_path / "1").exists()
 
 
 def test_nothing_is_known_of_the_runs_of_others(tmp_path):
     assert not has_ended(tmp_path, "1")
-    assert runs.versions(tmp_path) == []
-    assert list(killed_runs(tmp_path)) == []
+    assert done(tmp_path) == {}
+    remove_unfinished(tmp_path)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this platform does not fork")

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -24,7 +25,8 @@ def test_it_is_there_when_it_is_closed(tmp_path):
     with WholeFile(path) as file:
         file.write(b"all")
         file.flush()
-        assert names(path.parent) == [f".file.{os.getpid()}.unfinished"]
+        assert names(path.parent) == [file.temporary.name]
+        assert re.fullmatch(r"\.file\.[0-9a-f]{8}\.unfinished", file.temporary.name)
     assert names(path.parent) == ["file"]
     assert path.read_bytes() == b"all"
 
@@ -63,11 +65,38 @@ def test_what_is_saved_while_an_error_is_handled_is_whole(tmp_path, mode):
     assert path.read_text() == "all"
 
 
-def test_a_file_that_nobody_closes_is_discarded(tmp_path):
+def test_a_file_that_nobody_closes_is_discarded_and_that_is_said(tmp_path, caplog):
     file = WholeFile(tmp_path / "file")
     file.write(b"part")
     del file
-    assert not tmp_path.exists() or names(tmp_path) == []
+    assert names(tmp_path) == []
+    assert f"{tmp_path / 'file'} was never closed, so it is not saved." in caplog.text
+
+
+def test_writers_of_one_file_do_not_meet(tmp_path):
+    with WholeFile(tmp_path / "file") as first, WholeFile(tmp_path / "file") as second:
+        first.write(b"first")
+        second.write(b"second")
+    assert (tmp_path / "file").read_bytes() == b"first"  # which was closed last
+    assert names(tmp_path) == ["file"]
+
+
+def test_links_and_modes_stay(tmp_path):
+    (tmp_path / "target").write_bytes(b"old")
+    (tmp_path / "target").chmod(0o600)
+    (tmp_path / "link").symlink_to(tmp_path / "target")
+    with WholeFile(tmp_path / "link") as file:
+        file.write(b"new")
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "target").read_bytes() == b"new"
+    assert (tmp_path / "target").stat().st_mode & 0o777 == 0o600
+
+
+def test_transactions_are_those_of_fsspec(tmp_path):
+    files = fsspec.filesystem("file")
+    with files.transaction, files.open(str(tmp_path / "file"), "wb") as file:
+        file.write(b"all")
+    assert (tmp_path / "file").read_bytes() == b"all"
 
 
 class FullDisk(WholeFile):

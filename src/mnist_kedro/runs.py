@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from mnist_kedro import whole_files
 from mnist_kedro.whole_files import WholeFile
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from filelock import FileLock
 
@@ -23,21 +24,24 @@ class LivingRun:
     Args:
         project: Its folder.
         version: Of all that the run saves.
+        folders: In which it saves files.
     """
 
-    def __init__(self, project: Path, version: str) -> None:
-        self._record = project / FOLDER / f"{version}.json"
-        self._finished: dict[str, str] = {}
-        self._record.parent.mkdir(exist_ok=True)
+    def __init__(self, project: Path, version: str, folders: Iterable[str] = ()) -> None:
+        self._path = project / FOLDER / f"{version}.json"
+        self._path.parent.mkdir(exist_ok=True)
         self._lock = _lock(project, version)
         self._lock.acquire()
-        self.finish({})
+        self._finished: dict[str, str] = {}
+        self._folders = list(folders)
+        self.write_down({})
 
-    def finish(self, fingerprints: Mapping[str, str]) -> None:
-        """Write down what else is saved: the fingerprint by the dataset's name."""
-        self._finished |= fingerprints
-        with WholeFile(self._record) as file:
-            file.write(json.dumps(self._finished, indent=2).encode())
+    def write_down(self, finished: Mapping[str, str]) -> None:
+        """Add what else is saved to the run's record: fingerprints, by the names of datasets."""
+        self._finished |= finished
+        with WholeFile(self._path) as file:
+            record = {"folders": self._folders, "finished": self._finished}
+            file.write(json.dumps(record, indent=2).encode())
 
     def end(self) -> None:
         """Let go of the lock; the record stays."""
@@ -45,31 +49,23 @@ class LivingRun:
         Path(self._lock.lock_file).unlink(missing_ok=True)
 
 
-def finished(project: Path, version: str) -> dict[str, str]:
-    """Return what a run has finished: fingerprints by the names of datasets; maybe nothing."""
-    found: dict[str, str] = {}
-    with suppress(FileNotFoundError):
-        found = json.loads((project / FOLDER / f"{version}.json").read_bytes())
-    return found
+def done(project: Path) -> dict[tuple[str, str], str]:
+    """Return the latest version of whatever a run has finished, by name and fingerprint."""
+    return {
+        (name, fingerprint): path.stem
+        for path in sorted((project / FOLDER).glob("*.json"))
+        for name, fingerprint in _read(path)["finished"].items()
+    }
 
 
-def versions(project: Path) -> list[str]:
-    """Return the versions of all runs, the latest first."""
-    return sorted((path.stem for path in (project / FOLDER).glob("*.json")), reverse=True)
-
-
-def killed_runs(project: Path) -> Iterator[str]:
-    """Yield the versions of runs that have ended without a word; each is yielded only once.
-
-    While one is yielded, no other process gets it.
-    """
-    from filelock import Timeout
-
-    for path in sorted((project / FOLDER).glob("*.lock")):
-        lock = _lock(project, path.stem)
-        with suppress(Timeout), lock.acquire(blocking=False):
-            yield path.stem
-            path.unlink(missing_ok=True)
+def remove_unfinished(project: Path) -> None:
+    """Remove what runs have left half-written that were killed."""
+    for version in _killed(project):
+        path = project / FOLDER / f"{version}.json"
+        for folder in _read(path)["folders"]:
+            whole_files.remove_unfinished(Path(folder))
+        for left in path.parent.glob(f".{path.name}.*"):
+            left.unlink(missing_ok=True)
 
 
 def has_ended(project: Path, version: str) -> bool:
@@ -85,6 +81,24 @@ def has_ended(project: Path, version: str) -> bool:
             return True
     except Timeout:
         return False
+
+
+def _killed(project: Path) -> Iterator[str]:
+    """Yield the versions of runs that have ended without a word, each once, under its lock."""
+    from filelock import Timeout
+
+    for path in sorted((project / FOLDER).glob("*.lock")):
+        with suppress(Timeout):
+            with _lock(project, path.stem).acquire(blocking=False):
+                yield path.stem
+            path.unlink(missing_ok=True)  # Windows does not remove what is open
+
+
+def _read(path: Path) -> dict[str, Any]:
+    record: dict[str, Any] = {"folders": [], "finished": {}}
+    with suppress(FileNotFoundError):  # a run that was killed before it wrote any
+        record |= json.loads(path.read_bytes())
+    return record
 
 
 def _lock(project: Path, version: str) -> FileLock:

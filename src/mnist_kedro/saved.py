@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 from kedro.io import AbstractVersionedDataset, Version
 
-from mnist_kedro.whole_files import remove_unfinished as remove_unfinished_files
-
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
-    from kedro.io import DataCatalog
+    from kedro.io import AbstractDataset, DataCatalog
 
 
 @dataclass(frozen=True)
@@ -53,13 +53,34 @@ class Saved:
 
 def latest_version(catalog: DataCatalog, name: str) -> str | None:
     """Return the version that a dataset would be loaded with, `None` if it has none."""
-    dataset = catalog[name]
-    return dataset.resolve_load_version() if isinstance(dataset, AbstractVersionedDataset) else None
+    dataset = catalog.get(name)
+    return dataset.resolve_load_version() if is_versioned(dataset) else None
 
 
-def remove_unfinished(catalog: DataCatalog, names: Iterable[str], version: str) -> None:
-    """Remove what a run has left of these datasets that was not completely saved."""
-    for name in names:
-        dataset = catalog.get(name)
-        if isinstance(dataset, AbstractVersionedDataset):
-            remove_unfinished_files(Path(dataset._get_versioned_path(version)).parent)
+def is_versioned(
+    dataset: AbstractDataset[Any, Any] | None,
+) -> TypeGuard[AbstractVersionedDataset[Any, Any]]:
+    """Tell whether each run saves a version of its own."""
+    return isinstance(dataset, AbstractVersionedDataset) and dataset._version is not None
+
+
+def local_folder(dataset: AbstractDataset[Any, Any] | None, version: str) -> Path | None:
+    """Return the folder of a dataset's file, if that is a local one."""
+    if not isinstance(dataset, AbstractVersionedDataset):
+        return None
+    if getattr(dataset, "_protocol", "file") != "file":
+        return None
+    path = dataset._get_versioned_path(version) if is_versioned(dataset) else dataset._filepath
+    return Path(path).parent
+
+
+def content_sha256(dataset: AbstractDataset[Any, Any] | None) -> str | None:
+    """Return the sha256, in hex, of a dataset's file; `None` if it is not one that exists."""
+    if not isinstance(dataset, AbstractVersionedDataset):
+        return None
+    path = str(dataset._get_load_path())
+    files: Any = getattr(dataset, "_fs", None)
+    opened = files.open if files else open
+    with suppress(FileNotFoundError, IsADirectoryError), opened(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+    return None

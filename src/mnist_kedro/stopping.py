@@ -9,6 +9,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import socket
 import sys
 import threading
 import time
@@ -25,29 +26,38 @@ SHELL = 128  # what shells add to a signal's number
 
 _last_words: list[Callable[[], None]] = []  # of the run under way
 _ending = threading.Event()
+_watched: list[int] = []  # signals
 
 
 @contextmanager
 def stopped_by_signals() -> Iterator[None]:
-    """Let Ctrl-C and SIGTERM end this process, in a context of the main thread."""
+    """Let Ctrl-C and SIGTERM end this process.
 
-    def stop(number: int, _: object) -> None:
-        for each in NAMES:
-            signal.signal(each, signal.SIG_IGN)  # once is enough
-        _ending.set()
-        # In a thread, because what the signal has interrupted may hold a lock that is needed.
-        threading.Thread(target=_end, args=(number,), daemon=True).start()
-
-    before = {number: signal.signal(number, stop) for number in NAMES}
-    if hasattr(os, "register_at_fork"):
-        os.register_at_fork(after_in_child=_be_stopped_at_once)
+    Does nothing outside of the main thread and in notebooks, where the process is not ours to end.
+    """
+    if threading.current_thread() is not threading.main_thread() or hasattr(sys, "ps1"):
+        yield
+        return
+    before = {number: signal.getsignal(number) for number in NAMES}
+    watched = [number for number in NAMES if before[number] is not signal.SIG_IGN]
+    reader, writer = socket.socketpair()
+    writer.setblocking(False)
+    # Python calls handlers between its own instructions, maybe minutes later; this tells at once.
+    wake_up = signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
+    for number in watched:
+        signal.signal(number, lambda *_: _ending.set())
+    _watched.extend(watched)
+    threading.Thread(target=_wait_for_signal, args=(reader,), daemon=True).start()
     try:
         yield
     finally:
         while is_stopping():  # else what fails now because of that would be told as an error
             time.sleep(SECONDS)
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        _watched.clear()
+        signal.set_wakeup_fd(wake_up)
+        for number in watched:
+            signal.signal(number, before[number])
+        writer.close()
 
 
 @contextmanager
@@ -64,6 +74,14 @@ def last_words(say: Callable[[], None]) -> Iterator[None]:
 def is_stopping() -> bool:
     """Tell whether a signal is ending this process."""
     return _ending.is_set()
+
+
+def _wait_for_signal(reader: socket.socket) -> None:
+    with reader:
+        while number := reader.recv(1):
+            if number[0] in _watched:
+                _ending.set()
+                _end(number[0])
 
 
 def _end(number: int) -> None:
@@ -84,7 +102,7 @@ def _end(number: int) -> None:
 def _stop_drawing() -> None:
     """Remove progress bars, and let nobody draw any more."""
     if tqdm := sys.modules.get("tqdm"):
-        tqdm.tqdm.get_lock().acquire(timeout=1)
+        tqdm.tqdm.get_lock().acquire(timeout=SECONDS / 10)
     if sys.stderr.isatty():
         sys.stderr.write(ERASE_BELOW)
 
@@ -96,5 +114,11 @@ def _say_last_words() -> None:
 
 def _be_stopped_at_once() -> None:
     """Let signals end a worker, which Python would let carry on with the next node."""
-    for number in NAMES:
-        signal.signal(number, signal.SIG_DFL)
+    if _watched:
+        signal.set_wakeup_fd(-1)
+        for number in _watched:
+            signal.signal(number, signal.SIG_DFL)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_be_stopped_at_once)
