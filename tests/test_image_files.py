@@ -143,6 +143,8 @@ def test_images_without_pixels_are_not_counted_for_ever(tmp_path):
 
 def test_what_others_say_of_a_file_is_told_in_short(tmp_path):
     (tmp_path / "mine.npy").write_bytes(with_header("9 " * 4000))
+    kind = f"{{'descr': [('{'a' * 4000}', '|u1')], 'fortran_order': False, 'shape': (1, 28, 28), }}"
+    (tmp_path / "kinds.npy").write_bytes(with_header(kind))
     (tmp_path / "mine.csv").write_bytes(b"a" * 4000 + b"\n1\n1,2\n")
     (tmp_path / "names.csv").write_bytes(b"many words " * 400)
     for picture in find_pictures(tmp_path):

@@ -99,7 +99,8 @@ def _in_array(path: Path, name: str) -> Iterator[Picture]:
     if images.dtype != np.uint8 or images.ndim != IMAGES or not images.size:
         raise ValueError(
             f"{path}: expected images of 0-255 (uint8) of shape (n, height, width), found "
-            f"{images.dtype} of shape {images.shape}: multiply shares of 0-1 by 255"
+            f"{_in_short(images.dtype)} of shape {_in_short(images.shape)}: multiply shares of 0-1 "
+            f"by 255"
         )
     for number, image in enumerate(images, start=1):
         yield Picture(f"{name}#{number}", partial(np.array, image))
