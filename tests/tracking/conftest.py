@@ -4,9 +4,11 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
 from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -14,7 +16,9 @@ from mlflow import MlflowClient
 
 from docs.pages import free_port
 
-TRACKED = "data_ingestion.source=embedded,tracking.enabled=true"
+ON = "tracking.enabled=true"
+TRACKED = f"data_ingestion.source=embedded,{ON}"
+TWO = ("--namespaces=logistic_regression,mlp_64", "--params")
 
 
 def runs_in(uri):
@@ -68,6 +72,30 @@ def serving(command, port, cwd, path="/health", **environment):
     finally:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
+
+
+@contextmanager
+def refusing(port, status):
+    """Run a server that answers all with this status; yields what it was asked for."""
+    asked = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            asked.append(self.path)
+            self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            self.send_response(status)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        do_POST = do_PUT = do_PATCH = do_GET  # noqa: N815 (http.server's names)
+
+        def log_message(self, *args):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", port), Handler) as server:
+        threading.Thread(target=server.serve_forever, args=(0.01,)).start()
+        yield asked
+        server.shutdown()
 
 
 def answers(url):

@@ -8,12 +8,10 @@ from kedro.framework.project import settings
 from kedro.framework.session import KedroSession
 from kedro.framework.startup import bootstrap_project
 
-from .conftest import TRACKED, runs_in, serving, store, wait_until
+from .conftest import ON, TRACKED, TWO, runs_in, store, wait_until
 
 pytestmark = pytest.mark.slow
 
-ON = "tracking.enabled=true"
-TWO = ("--namespaces=logistic_regression,mlp_64", "--params")
 ENDLESS = "candidates.mlp_64.hyperparameters.epochs=100000"
 
 
@@ -142,36 +140,6 @@ def test_a_server_that_is_not_there_ends_the_run_before_anything_is_saved(
     )
     assert "Traceback" not in done.stderr
     assert not list((project / "data").rglob("*.json"))
-
-
-def test_the_environment_names_a_server_and_one_that_dies_loses_nothing(
-    used_project, start, free_port
-):
-    """A real server gets the first candidate, and is killed while the second one trains."""
-    uri = f"http://127.0.0.1:{free_port}"
-    command = ("mlflow", "server", "--backend-store-uri", "sqlite:///server.db", "--port")
-    slow = "candidates.mlp_64.hyperparameters.epochs=150"
-    metrics = "mlp_64/metrics.json/*/metrics.json"
-    before = set((used_project / "data").rglob(metrics))
-    with serving((*command, str(free_port), "--workers", "1"), free_port, used_project):
-        process = start(used_project, *TWO, f"{ON},{slow}", MLFLOW_TRACKING_URI=uri)
-        wait_until(lambda: is_finished(runs_in(uri)[1].get("logistic_regression")))
-        client, runs = runs_in(uri)
-        files = {
-            file.path for file in client.list_artifacts(runs["logistic_regression"].info.run_id)
-        }
-        assert "metrics.json" in files
-    output, errors = process.communicate(timeout=120)
-    assert process.returncode == 0, errors
-    (warning,) = [line for line in errors.splitlines() if "MLflow" in line]
-    assert "goes on untracked" in warning
-    assert len(set((used_project / "data").rglob(metrics)) - before) == 1
-    assert not (used_project / "mlflow.db").exists()
-    assert "View run" not in output  # MLflow's own lines
-
-
-def is_finished(run):
-    return run is not None and run.info.status == "FINISHED"
 
 
 def test_one_parameter_switches_tracking_off_and_mlflow_is_not_imported(project, start, tmp_path):

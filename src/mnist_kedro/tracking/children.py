@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 import mlflow
 
 from mnist_kedro.lazy import pd
+from mnist_kedro.tracking.store import in_a_hurry
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -35,6 +36,10 @@ def child_run(
             yield run.info.run_id
         except KeyboardInterrupt:
             mlflow.end_run("KILLED")  # else MLflow's context calls it failed
+            raise
+        except Exception:
+            with suppress(Exception), in_a_hurry():  # maybe it is the server that fails
+                mlflow.end_run("FAILED")
             raise
 
 

@@ -10,17 +10,24 @@ import atexit
 import logging
 import os
 import threading
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, nullcontext, suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kedro.framework.hooks import hook_impl
 
+from mnist_kedro.parameters import public_address
 from mnist_kedro.progress import CompletedNodes
 from mnist_kedro.runs import has_ended
 from mnist_kedro.stopping import is_stopping, last_words
-from mnist_kedro.tracking.store import TrackingParameters, open_experiment
+from mnist_kedro.tracking.store import (
+    TrackingParameters,
+    in_a_hurry,
+    open_experiment,
+    public_reason,
+    refusals_told,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,7 +57,7 @@ class TrackingHooks:
         """Start the run in MLflow.
 
         Raises:
-            ConnectionError: The server does not answer.
+            ConnectionError: The server does not answer, or does not take the run.
         """
         self._end("KILLED")  # the run before, which Ctrl-C ended in a notebook
         tracking = TrackingParameters.model_validate(catalog.load("params:tracking"))
@@ -64,9 +71,10 @@ class TrackingHooks:
         atexit.register(self._end, "KILLED")  # after Ctrl-C in a notebook
         self._until_end.callback(atexit.unregister, self._end)
         self._until_end.enter_context(last_words(lambda: self._end("KILLED")))
-        self._run = TrackedRun(
-            experiment_id, tracking.registered_model, run_params, pipeline, catalog
-        )
+        with refusals_told(tracking, project):
+            self._run = TrackedRun(
+                experiment_id, tracking.registered_model, run_params, pipeline, catalog
+            )
         self._log(lambda run: run.end_killed_runs(partial(has_ended, project)))
         self._log(lambda run: run.log_parameters(catalog.load("parameters")))
         self._until_end.enter_context(
@@ -82,7 +90,7 @@ class TrackingHooks:
     @hook_impl
     def on_pipeline_error(self, error: Exception) -> None:
         """End the run as failed; the candidates that were finished are logged."""
-        self._log(lambda run: run.describe(f"Failed: {error}"))
+        self._log(lambda run: run.describe(public_address(f"Failed: {error}")))
         self._end("KILLED" if is_stopping() else "FAILED")  # a worker may have been stopped first
 
     def _log(self, step: Callable[[TrackedRun], None]) -> None:
@@ -96,7 +104,7 @@ class TrackingHooks:
             logger.warning(
                 "MLflow does not take what this run logs (%s): it goes on untracked, and all "
                 "results are saved in the catalog as ever.",
-                error,
+                public_reason(error),
             )
 
     def _end(self, status: str) -> None:
@@ -107,5 +115,6 @@ class TrackingHooks:
             run, self._run = self._run, None
             self._until_end.close()
         if run:
-            with suppress(Exception):  # then it has been said
+            hurry = in_a_hurry() if self._refused else nullcontext()
+            with suppress(Exception), hurry:  # if it fails, it has been said
                 run.end(status)

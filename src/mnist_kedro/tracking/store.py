@@ -4,21 +4,30 @@ from __future__ import annotations
 
 import os
 import socket
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Annotated
 from urllib.parse import urlsplit
 
 from pydantic import Field
 
 from mnist_kedro.parameters import Name, Parameters, public_address
+from mnist_kedro.tracking.databases import (
+    ANSWER_SECONDS,
+    PORTS,
+    kind,
+    make_whole,
+    making,
+    open_database,
+)
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
+    from urllib.parse import SplitResult
 
-ANSWER_SECONDS = 5.0  # within which a server answers, or counts as out of reach
 ADDRESS = "MLFLOW_TRACKING_URI"
 WAYS_OUT = f"change 'tracking.uri' or {ADDRESS}, or add --params tracking.enabled=false"
 SIGN_OF_LIFE = "/api/2.0/mlflow/experiments/search?max_results=1"  # /health is served by hung ones
-PORTS = {"sqlite": None, "postgresql": 5432, "mysql": 3306}  # of databases
 ENVIRONMENT = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",  # a server that dies costs seconds, not minutes
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
@@ -26,6 +35,7 @@ ENVIRONMENT = {
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
 }
+HURRY = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0", "MLFLOW_HTTP_REQUEST_TIMEOUT": "3"}
 
 
 class TrackingParameters(Parameters):
@@ -42,38 +52,72 @@ def open_experiment(parameters: TrackingParameters, project: Path) -> str:
 
     Raises:
         ConnectionError: The server or database does not answer, or not as it should.
+        ValueError: The address is none.
     """
-    # Absolute, or each folder from which one starts would get a database of its own.
-    local = f"sqlite:///{project.resolve() / 'mlflow.db'}"
-    uri = os.environ.get(ADDRESS) or parameters.uri or local
+    uri = _address(parameters, project)
     _check_that_it_answers(uri)
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
+    with refusals_told(parameters, project):
+        open_database(uri)
+        return _find_or_create(uri, parameters.experiment, project.resolve())
+
+
+@contextmanager
+def refusals_told(parameters: TrackingParameters, project: Path) -> Iterator[None]:
+    """Say in one sentence what MLflow's server or database does not do.
+
+    Raises:
+        ConnectionError: Something; without what MLflow says of it, which may have the password.
+    """
     from mlflow.exceptions import MlflowException
     from sqlalchemy.exc import SQLAlchemyError
 
     try:
-        _open_database(uri)
-        return _find_or_create(uri, parameters.experiment, project.resolve())
+        yield
     except (MlflowException, SQLAlchemyError, ImportError) as error:  # the last: of a driver
         raise ConnectionError(
             f"expected the experiment '{parameters.experiment}' in MLflow at "
-            f"{public_address(uri)}, found: {str(error).splitlines()[0]}; {WAYS_OUT}"
-        ) from error
+            f"{public_address(_address(parameters, project))}, found: {public_reason(error)}; "
+            f"{WAYS_OUT}"
+        ) from None
+
+
+@contextmanager
+def in_a_hurry() -> Iterator[None]:
+    """Let MLflow ask its server only once, and briefly: it has not answered before."""
+    before = {name: os.environ[name] for name in HURRY}
+    os.environ.update(HURRY)
+    try:
+        yield
+    finally:
+        os.environ.update(before)
+
+
+def public_reason(error: Exception) -> str:
+    """Return the first line of what an error says, without the password in an address."""
+    return public_address(str(error)).partition("\n")[0]
+
+
+def _address(parameters: TrackingParameters, project: Path) -> str:
+    # Absolute, or each folder from which one starts would get a database of its own.
+    local = f"sqlite:///{project.resolve() / 'mlflow.db'}"
+    return os.environ.get(ADDRESS) or parameters.uri or local
 
 
 def _find_or_create(uri: str, experiment: str, project: Path) -> str:
     import mlflow
-    from filelock import FileLock
 
     given = ADDRESS in os.environ
     mlflow.set_tracking_uri(uri)
     if not given:  # MLflow writes it there, where the next run would take it for the user's wish
         os.environ.pop(ADDRESS, None)
-    with FileLock(project / "mlflow.db.lock"):  # two that migrate a fresh database break it
+    artifacts = (project / "mlartifacts").as_uri()
+    with making(uri, project):
+        make_whole(uri, artifacts)
         client = mlflow.MlflowClient()
         if not uri.startswith("http") and client.get_experiment_by_name(experiment) is None:
-            client.create_experiment(experiment, (project / "mlartifacts").as_uri())
+            client.create_experiment(experiment, artifacts)
         return str(mlflow.set_experiment(experiment).experiment_id)
 
 
@@ -81,31 +125,27 @@ def _check_that_it_answers(uri: str) -> None:
     """Ask for a sign of life: MLflow's own client would try for minutes."""
     import requests
 
-    parts = urlsplit(uri)
-    port = parts.port or PORTS.get(_database(uri))
+    parts = _split(uri)
+    port = parts.port or PORTS.get(kind(uri))
     try:
         if parts.scheme.startswith("http"):
             requests.get(f"{uri.rstrip('/')}{SIGN_OF_LIFE}", timeout=ANSWER_SECONDS)
         elif parts.hostname and port:
             socket.create_connection((parts.hostname, port), ANSWER_SECONDS).close()
-    except OSError as error:
+    except OSError:
         raise ConnectionError(
             f"expected MLflow's server or database at {public_address(uri)}, found none that "
             f"answers within {ANSWER_SECONDS:.0f} s: start it, or {WAYS_OUT}"
-        ) from error
+        ) from None
 
 
-def _open_database(uri: str) -> None:
-    """Open and close it, if it is one: where that fails, MLflow would try for minutes."""
-    from sqlalchemy import create_engine
-
-    if _database(uri) in PORTS:
-        limit = {"connect_timeout": int(ANSWER_SECONDS)} if PORTS[_database(uri)] else {}
-        engine = create_engine(uri, connect_args=limit)
-        engine.connect().close()
-        engine.dispose()
-
-
-def _database(uri: str) -> str:
-    """Return which database an address is of, without the driver: `postgresql+psycopg2://…`."""
-    return urlsplit(uri).scheme.partition("+")[0]
+def _split(uri: str) -> SplitResult:
+    """Return the parts of an address, unless it is one of which a password would take another."""
+    with suppress(ValueError):  # which may have a piece of the password
+        parts = urlsplit(uri)
+        if parts.netloc.count("@") <= 1 and parts.port != 0:
+            return parts
+    raise ValueError(
+        f"expected the address of a server or database in 'tracking.uri' or {ADDRESS}, found "
+        f"'{public_address(uri)}': in a password, write @ as %40, / as %2F and % as %25"
+    )

@@ -40,7 +40,7 @@ def explain_choice(leaderboard: pd.DataFrame, parameters: ModelSelectionParamete
             f"{percent(closest['validation_accuracy'])}, p = {closest['p_value']:.2g})."
         )
     contenders = _contenders(leaderboard, parameters)
-    cheapest = contenders.loc[contenders[parameters.cost].idxmin()]
+    cheapest = contenders.iloc[int(contenders[parameters.cost].argmin())]
     if champion["candidate"] == best["candidate"]:
         text = _why_the_best(champion, cheapest, len(contenders), parameters)
     else:
