@@ -2,13 +2,14 @@
 
 PYTHON ?= python3
 PORT ?= 5000
+MINUTES ?= 3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable
 export DO_NOT_TRACK := true
 
 .DEFAULT_GOAL := help
-.PHONY: help run install test test-fast check format viz viz-build ui notebooks screenshots bench package constraints clean
+.PHONY: help run install test test-fast fuzz check format viz viz-build ui notebooks screenshots bench package constraints clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -23,6 +24,9 @@ test: $(VENV)/.installed-dev ## Run all tests
 
 test-fast: $(VENV)/.installed-dev ## Run the tests that take no longer than seconds
 	$(BIN)/pytest -m "not slow"
+
+fuzz: $(VENV)/.installed-dev ## Try changed files and requests on what reads them (make fuzz MINUTES=3)
+	$(BIN)/python -m tests.fuzz --minutes $(MINUTES)
 
 check: $(VENV)/.installed-dev ## Lint, check format, types and import rules
 	$(BIN)/ruff check

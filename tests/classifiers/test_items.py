@@ -1,3 +1,4 @@
+import mmap
 import warnings
 from pathlib import Path
 
@@ -59,6 +60,30 @@ def test_rows_of_a_large_file_that_come_together_lie_in_few_places(large_file):
     order = torch.cat(list(Items(large_file, CPU).shuffle(64)))
     for window in order.split(WINDOW):
         assert len((window // BLOCK).unique()) <= 34  # 32 blocks; the first and last may be cut
+
+
+def test_what_is_read_ahead_holds_the_rows(images, large_file, tmp_path):
+    items = Items(large_file[3:], CPU)
+    content = (tmp_path / "images-idx3-ubyte").read_bytes()
+    rows = torch.tensor([0, 5 * BLOCK + 7, N - 4])
+    places = list(items._places(items._map, rows))
+    assert len(places) == 3
+    for row, (start, end) in zip(rows.tolist(), places, strict=True):
+        assert start % mmap.PAGESIZE == 0
+        assert 0 <= start < end <= len(content)
+        assert images[3 + row].tobytes() in content[start:end]
+
+
+def test_rows_that_come_next_are_read_ahead(large_file, monkeypatch):
+    items, asked = Items(large_file, CPU), []
+    monkeypatch.setattr(items, "_read_ahead", asked.append)
+    parts = []
+    for part in items.shuffle(1000):
+        parts.append(part)
+        if len(asked) > 1:
+            assert torch.equal(part, asked[-2])
+    assert len(asked[-1]) == 0  # nothing comes after the last
+    assert sum(map(len, parts)) == N
 
 
 def test_neighbours_in_a_large_file_do_not_come_as_neighbours(large_file):

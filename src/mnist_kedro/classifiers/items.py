@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import mmap
 import warnings
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -50,7 +51,10 @@ class Items:
             order = (BLOCK * order[:, None] + torch.arange(BLOCK)).flatten()
             windows = order[order < len(self)].split(WINDOW)
             order = torch.cat([window[torch.randperm(len(window))] for window in windows])
-        yield from order.split(at_once)
+        parts = order.split(at_once)
+        for part, next_part in zip_longest(parts, parts[1:], fillvalue=order[:0]):
+            self._read_ahead(next_part)
+            yield part
 
     def take(self, rows: torch.Tensor) -> torch.Tensor:
         """Return the items of these rows, `int64 (n,)`, on the device."""
@@ -61,6 +65,20 @@ class Items:
             parts.append(self._tensor.index_select(0, part))
             _let_go(self._map)
         return (parts[0] if len(parts) == 1 else torch.cat(parts)).to(self.device)
+
+    def _read_ahead(self, rows: torch.Tensor) -> None:
+        """Let the system bring the blocks of these rows from the disk, while others are used."""
+        if self._map and hasattr(mmap, "MADV_WILLNEED"):
+            for start, end in self._places(self._map, rows):
+                self._map.madvise(mmap.MADV_WILLNEED, start, end - start)
+
+    def _places(self, mapped: mmap.mmap, rows: torch.Tensor) -> Iterator[tuple[int, int]]:
+        """Yield where in the map the blocks of these rows begin and end, in whole pages."""
+        first = self._tensor.data_ptr() - np.frombuffer(mapped, np.uint8).ctypes.data
+        size = self._tensor[0].nbytes * BLOCK
+        for block in (rows // BLOCK).unique().tolist():
+            start = (first + block * size) // mmap.PAGESIZE * mmap.PAGESIZE
+            yield start, min(first + (block + 1) * size, len(mapped))
 
 
 def how_to_read(items: ArrayLike) -> dict[str, Any]:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import socket
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 from urllib.parse import urlsplit
 
-from mnist_kedro.parameters import Parameters, public_address
+from pydantic import Field
+
+from mnist_kedro.parameters import Name, Parameters, public_address
 from mnist_kedro.tracking.databases import (
     ANSWER_SECONDS,
     PORTS,
@@ -41,8 +43,8 @@ class TrackingParameters(Parameters):
 
     enabled: bool
     uri: str | None
-    experiment: str
-    registered_model: str
+    experiment: Name
+    registered_model: Annotated[Name, Field(pattern="^[^/:]+$")]  # as MLflow wants it
 
 
 def open_experiment(parameters: TrackingParameters, project: Path) -> str:
