@@ -35,19 +35,41 @@ context = multiprocessing.get_context("forkserver")
 context.set_forkserver_preload(IMPORTED)
 
 
-def run_kedro(folder, *arguments):
-    """Run a command in a folder; return its exit status and what it printed."""
-    with tempfile.TemporaryDirectory() as printed:
-        out, err = Path(printed, "out"), Path(printed, "err")
-        process = context.Process(
-            target=_kedro, args=(folder, arguments, dict(os.environ), out, err)
+class KedroProcess:
+    """A command that runs in a folder, with these variables added to the environment."""
+
+    def __init__(self, folder, *arguments, **environment):
+        self.arguments = arguments
+        self._printed = tempfile.TemporaryDirectory()
+        self._out, self._err = Path(self._printed.name, "out"), Path(self._printed.name, "err")
+        self._process = context.Process(
+            target=_kedro,
+            args=(folder, arguments, os.environ | environment, self._out, self._err),
         )
-        process.start()
-        process.join(SECONDS)
-        if process.is_alive():
-            process.kill()
-            raise TimeoutError(f"kedro {' '.join(arguments)}: {err.read_text()}")
-        return CompletedProcess(arguments, process.exitcode, out.read_text(), err.read_text())
+        self._process.start()
+
+    @property
+    def pid(self):
+        return self._process.pid
+
+    def has_ended(self, seconds=0):
+        """Wait at most so long for the end; return whether it has come."""
+        self._process.join(seconds)
+        return not self._process.is_alive()
+
+    def wait(self, seconds=SECONDS):
+        """Wait for the end; return the exit status and what was printed."""
+        if not self.has_ended(seconds):
+            self._process.kill()
+            raise TimeoutError(f"kedro {' '.join(self.arguments)}: {self._err.read_text()}")
+        printed = [path.read_text() if path.exists() else "" for path in (self._out, self._err)]
+        self._printed.cleanup()
+        return CompletedProcess(self.arguments, self._process.exitcode, *printed)
+
+
+def run_kedro(folder, *arguments, **environment):
+    """Run a command in a folder; return its exit status and what it printed."""
+    return KedroProcess(folder, *arguments, **environment).wait()
 
 
 def _kedro(folder, arguments, environment, out, err):

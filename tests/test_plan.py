@@ -163,6 +163,7 @@ def test_what_was_deleted_is_not_finished(run, tmp_path):
     assert run()[0] == ["add"]
 
 
+@pytest.mark.filterwarnings("ignore:Save version '2' did not match")  # Kedro's, rightly
 def test_a_version_that_was_asked_for_is_loaded(run, tmp_path):
     run(only_missing=False)
     (tmp_path / "doubled" / "1" / "doubled").write_text("100")
@@ -269,10 +270,12 @@ def test_files_that_a_parameter_names_count(run, tmp_path):
     assert repeated(images=None) == ["1", "3", "4"]
 
 
-def test_a_record_names_the_folders_that_a_killed_run_may_have_left_files_in(run, tmp_path):
-    run(NODES.only_nodes("double"))
+def test_a_record_names_the_files_that_each_node_saves(run, tmp_path):
+    run(NODES.only_nodes("double", "again"))
     record = runs._read(tmp_path / ".runs" / "1.json")
-    assert record["folders"] == [str(tmp_path / "doubled" / "1")]
+    assert sorted(record["nodes"]) == [
+        [str(tmp_path / name / "1" / name)] for name in ("again", "doubled")
+    ]
 
 
 def test_compressed_files_are_saved(tmp_path):

@@ -157,6 +157,20 @@ def test_workers_are_ended_with_their_process():
     assert process.returncode == 143
 
 
+def test_workers_end_soon_after_kill_9():
+    work = """
+    worker = multiprocessing.get_context("fork").Process(target=time.sleep, args=(60,))
+    worker.start()
+    print("started", flush=True)
+    time.sleep(60)
+"""
+    process = start(work)
+    assert process.stdout.readline() == "started\n"
+    process.kill()
+    process.communicate(timeout=5)  # waits for all who hold the pipe, the worker too
+    assert process.returncode == -signal.SIGKILL
+
+
 def test_a_worker_dies_of_a_signal_at_once():
     work = """
     worker = multiprocessing.get_context("fork").Process(target=time.sleep, args=(60,))

@@ -15,7 +15,7 @@ from kedro.framework.project import pipelines
 from mnist_kedro.parameters import unknown_name
 from mnist_kedro.plan import PROVENANCE, RunPlan, package_code
 from mnist_kedro.recording import Recording
-from mnist_kedro.runs import LivingRun, remove_unfinished
+from mnist_kedro.runs import LivingRun, remove_left_overs
 from mnist_kedro.saved import Saved
 
 if TYPE_CHECKING:
@@ -83,9 +83,9 @@ class ProjectHooks:
         )
         plan.pin()
         self._end()  # the run before, which Ctrl-C ended in a notebook
-        run = LivingRun(project, run_id, plan.folders())
+        remove_left_overs(project)
+        run = LivingRun(project, run_id, plan.files())
         self._recording = Recording(run, plan, catalog, [node.name for node in pipeline.nodes])
-        remove_unfinished(project)
         catalog[PROVENANCE] = {
             "run_id": run_id,
             "versions": plan.versions,

@@ -18,7 +18,7 @@ from kedro.io import MemoryDataset, Version
 from pydantic_core import to_jsonable_python
 
 from mnist_kedro import runs
-from mnist_kedro.saved import content_sha256, is_versioned, latest_version, local_folder
+from mnist_kedro.saved import content_sha256, is_versioned, latest_version, local_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -77,11 +77,13 @@ class RunPlan:
             if is_versioned(dataset):
                 dataset._version = Version(load, self._version)
 
-    def folders(self) -> list[str]:
-        """Return the local folders in which the run saves files."""
-        outputs = [output for node in self._nodes.values() for output in node.outputs]
-        found = (local_folder(self._catalog.get(name), self._version) for name in outputs)
-        return sorted({str(folder.resolve()) for folder in found if folder})
+    def files(self) -> list[list[str]]:
+        """Return, for each node, the paths of the local files that it is to save in this run."""
+        return [
+            [str(path) for path in paths if path]
+            for node in self._nodes.values()
+            if (paths := [self._own_file(name) for name in self._versioned(node)])
+        ]
 
     def finished(self, node_name: str) -> dict[str, str]:
         """Return what a node has saved in this run: its fingerprint, by the names of datasets."""
@@ -135,6 +137,9 @@ class RunPlan:
 
     def _versioned(self, node: Node) -> list[str]:
         return [name for name in node.outputs if is_versioned(self._catalog.get(name))]
+
+    def _own_file(self, name: str) -> Path | None:
+        return local_file(self._catalog.get(name), self._version)
 
     def _is_saved(self, name: str, version: str) -> bool:
         dataset = self._catalog.get(name, version=Version(version, None))

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+import shutil
+import tempfile
 from contextlib import suppress
 from pathlib import Path
+from secrets import token_hex
 from typing import TYPE_CHECKING, Any
 
-from mnist_kedro import whole_files
 from mnist_kedro.whole_files import WholeFile
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from filelock import FileLock
 
@@ -21,30 +23,39 @@ FOLDER = ".runs"  # in the project's
 class LivingRun:
     """A run under way: holds a lock that the system lets go of, however the process ends.
 
+    Its temporary files, and those of the libraries that it uses, have a folder of their own, so
+    that a later run can remove what it could not.
+
     Args:
         project: Its folder.
         version: Of all that the run saves.
-        folders: In which it saves files.
+        nodes: The paths of the files that each of its nodes saves.
     """
 
-    def __init__(self, project: Path, version: str, folders: Iterable[str] = ()) -> None:
+    def __init__(self, project: Path, version: str, nodes: Iterable[Sequence[str]] = ()) -> None:
         self._path = project / FOLDER / f"{version}.json"
         self._path.parent.mkdir(exist_ok=True)
         self._lock = _lock(project, version)
         self._lock.acquire()
+        self._temporary_before = tempfile.tempdir
+        # The name is short: sockets of worker processes lie in it, and take about 100 letters.
+        temporary = Path(tempfile.gettempdir(), f"mnist-{token_hex(4)}")
         self._finished: dict[str, str] = {}
-        self._folders = list(folders)
+        self._record = {"temporary": str(temporary), "nodes": [list(files) for files in nodes]}
         self.write_down({})
+        temporary.mkdir(mode=0o700)
+        tempfile.tempdir = str(temporary)
 
     def write_down(self, finished: Mapping[str, str]) -> None:
         """Add what else is saved to the run's record: fingerprints, by the names of datasets."""
         self._finished |= finished
         with WholeFile(self._path) as file:
-            record = {"folders": self._folders, "finished": self._finished}
-            file.write(json.dumps(record, indent=2).encode())
+            file.write(json.dumps(self._record | {"finished": self._finished}, indent=2).encode())
 
     def end(self) -> None:
-        """Let go of the lock; the record stays."""
+        """Remove what is not finished, and let go of the lock; the record stays."""
+        tempfile.tempdir = self._temporary_before
+        _remove_left_overs(self._path)
         self._lock.release()
         Path(self._lock.lock_file).unlink(missing_ok=True)
 
@@ -58,14 +69,15 @@ def done(project: Path) -> dict[tuple[str, str], str]:
     }
 
 
-def remove_unfinished(project: Path) -> None:
-    """Remove what runs have left half-written that were killed."""
-    for version in _killed(project):
-        path = project / FOLDER / f"{version}.json"
-        for folder in _read(path)["folders"]:
-            whole_files.remove_unfinished(Path(folder))
-        for left in path.parent.glob(f".{path.name}.*"):
-            left.unlink(missing_ok=True)
+def remove_left_overs(project: Path) -> None:
+    """Remove what runs have left unfinished that were killed."""
+    from filelock import Timeout
+
+    for lock in sorted((project / FOLDER).glob("*.lock")):
+        with suppress(Timeout):
+            with _lock(project, lock.stem).acquire(blocking=False):
+                _remove_left_overs(lock.with_suffix(".json"))
+            lock.unlink(missing_ok=True)  # after it was let go of: Windows removes nothing open
 
 
 def has_ended(project: Path, version: str) -> bool:
@@ -83,19 +95,26 @@ def has_ended(project: Path, version: str) -> bool:
         return False
 
 
-def _killed(project: Path) -> Iterator[str]:
-    """Yield the versions of runs that have ended without a word, each once, under its lock."""
-    from filelock import Timeout
+def _remove_left_overs(path: Path) -> None:
+    """Remove what the run with this record has left of nodes that had not saved everything.
 
-    for path in sorted((project / FOLDER).glob("*.lock")):
-        with suppress(Timeout):
-            with _lock(project, path.stem).acquire(blocking=False):
-                yield path.stem
-            path.unlink(missing_ok=True)  # Windows does not remove what is open
+    Else the next run would take the latest of each: the scores of one model, the predictions of
+    another.
+    """
+    record = _read(path)
+    for names in record["nodes"]:
+        files = [Path(name) for name in names]
+        if not all(file.exists() for file in files):
+            for file in files:
+                shutil.rmtree(file.parent, ignore_errors=True)  # it may not be there
+    if record["temporary"]:
+        shutil.rmtree(record["temporary"], ignore_errors=True)
+    for left in path.parent.glob(f".{path.name}.*"):
+        left.unlink(missing_ok=True)
 
 
 def _read(path: Path) -> dict[str, Any]:
-    record: dict[str, Any] = {"folders": [], "finished": {}}
+    record: dict[str, Any] = {"temporary": "", "nodes": [], "finished": {}}
     with suppress(FileNotFoundError):  # a run that was killed before it wrote any
         record |= json.loads(path.read_bytes())
     return record

@@ -64,14 +64,11 @@ def is_versioned(
     return isinstance(dataset, AbstractVersionedDataset) and dataset._version is not None
 
 
-def local_folder(dataset: AbstractDataset[Any, Any] | None, version: str) -> Path | None:
-    """Return the folder of a dataset's file, if that is a local one."""
-    if not isinstance(dataset, AbstractVersionedDataset):
-        return None
-    if getattr(dataset, "_protocol", "file") != "file":
-        return None
-    path = dataset._get_versioned_path(version) if is_versioned(dataset) else dataset._filepath
-    return Path(path).parent
+def local_file(dataset: AbstractDataset[Any, Any] | None, version: str) -> Path | None:
+    """Return the absolute path of a version of a dataset, if that is a local file."""
+    if is_versioned(dataset) and getattr(dataset, "_protocol", "file") == "file":
+        return Path(dataset._get_versioned_path(version)).absolute()
+    return None
 
 
 def content_sha256(dataset: AbstractDataset[Any, Any] | None) -> str | None:

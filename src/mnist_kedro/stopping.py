@@ -23,6 +23,7 @@ SECONDS = 3.0  # for what is still to be said
 NAMES = {signal.SIGINT: "Ctrl-C", signal.SIGTERM: "SIGTERM"}
 ERASE_BELOW = "\r\x1b[J"  # the line and all below it
 SHELL = 128  # what shells add to a signal's number
+GLANCE_SECONDS = 0.2  # after which a worker looks again for its parent
 
 _last_words: list[Callable[[], None]] = []  # of the run under way
 _ending = threading.Event()
@@ -112,13 +113,24 @@ def _say_last_words() -> None:
         say()
 
 
-def _be_stopped_at_once() -> None:
-    """Let signals end a worker, which Python would let carry on with the next node."""
+def _end_with_the_run() -> None:
+    """Let signals end a worker, which Python would let carry on with the next node.
+
+    So does the end of the run: after kill -9, workers would wait for more work for ever.
+    """
     if _watched:
         signal.set_wakeup_fd(-1)
         for number in _watched:
             signal.signal(number, signal.SIG_DFL)
+        threading.Thread(target=_end_after, args=(os.getppid(),), daemon=True).start()
+
+
+def _end_after(parent: int) -> None:
+    """End this process when its parent has ended."""
+    while os.getppid() == parent:
+        time.sleep(GLANCE_SECONDS)
+    os._exit(1)
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_be_stopped_at_once)
+    os.register_at_fork(after_in_child=_end_with_the_run)

@@ -108,11 +108,3 @@ def register() -> None:
     """Let every dataset that goes by fsspec save whole files, those of Kedro included."""
     for protocol in ("file", "local"):
         register_implementation(protocol, WholeFileSystem, clobber=True)
-
-
-def remove_unfinished(folder: Path) -> None:
-    """Remove what a process that was killed has left in a folder; the folder too if it is empty."""
-    for path in folder.glob(f".*.{UNFINISHED}"):
-        path.unlink(missing_ok=True)
-    with suppress(OSError):  # it has files, or is not there
-        folder.rmdir()
