@@ -131,6 +131,16 @@ def test_a_write_that_failed_is_not_forgotten_when_a_text_file_closes(tmp_path):
     assert names(tmp_path) == []
 
 
+def test_a_pipe_is_written_not_replaced(tmp_path):
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    with subprocess.Popen(["cat", path], stdout=subprocess.PIPE) as reader:
+        with fsspec.filesystem("file").open(str(path), "wb") as file:
+            file.write(b"all")
+        assert reader.communicate(timeout=10)[0] == b"all"
+    assert path.is_fifo()
+
+
 def test_datasets_of_kedro_save_whole_files(tmp_path):
     class Unprintable:
         def __str__(self):

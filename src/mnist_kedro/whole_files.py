@@ -89,7 +89,8 @@ class WholeFile(io.BufferedWriter):
 class WholeFileSystem(LocalFileSystem):
     """The local file system as fsspec knows it; what is opened with "w" becomes a `WholeFile`.
 
-    But for what fsspec is to compress, or to write in a transaction: that is written as ever.
+    But for what fsspec is to compress, or to write in a transaction, and for devices and pipes,
+    which nothing must replace: they are written as ever.
     """
 
     def open(self, path: str, mode: str = "rb", *options: Any, **more: Any) -> Any:  # noqa: ANN401
@@ -99,7 +100,8 @@ class WholeFileSystem(LocalFileSystem):
         return super().open(path, mode, *options, **more)
 
     def _open(self, path: str, mode: str = "rb", **options: Any) -> Any:  # noqa: ANN401 (fsspec's)
-        if mode == "wb" and options.get("autocommit", True):
+        special = Path(path).exists() and not Path(path).is_file()
+        if mode == "wb" and options.get("autocommit", True) and not special:
             return WholeFile(path)
         return super()._open(path, mode, **options)
 
