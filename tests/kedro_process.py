@@ -73,6 +73,8 @@ def run_kedro(folder, *arguments, **environment):
 
 
 def _kedro(folder, arguments, environment, out, err):
+    # What a worker process is made with, too, is as in a process that no fork server made.
+    multiprocessing.set_start_method(multiprocessing.get_all_start_methods()[0], force=True)
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment)

@@ -1,4 +1,4 @@
-"""Disks that are full or cannot be written: small file systems in memory, for root only."""
+"""Disks that are full or cannot be written: small file systems in memory, which need root."""
 
 import os
 import shutil

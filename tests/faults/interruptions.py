@@ -9,7 +9,7 @@ from functools import partial
 
 from tests.faults.losses import losses
 from tests.faults.projects import Project
-from tests.faults.tracked import running_in_mlflow
+from tests.faults.tracked import names_in_mlflow
 
 SECONDS = 5  # within which a run ends, and its workers
 CHAIN = 4  # interruptions in one project, the first of them of its first run
@@ -100,7 +100,7 @@ def _ended_badly(project, process, number):
     done = process.wait(SECONDS)
     if number == signal.SIGKILL:
         return []
-    lost = [f"RUNNING in MLflow: {name}" for name in running_in_mlflow(project.folder)]
+    lost = [f"RUNNING in MLflow: {name}" for name in names_in_mlflow(project.folder, "RUNNING")]
     if done.returncode != 128 + number or not done.stderr.endswith(
         f"Stopped by {NAMES[number]}.\n"
     ):

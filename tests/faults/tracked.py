@@ -42,11 +42,11 @@ def known_artifacts(folder):
     return {path for each in folders for path in files(each)}
 
 
-def running_in_mlflow(folder):
-    """Return the names of runs that MLflow takes to be under way."""
+def names_in_mlflow(folder, status):
+    """Return the names of the runs with this status."""
     try:
         with closing(sqlite3.connect(folder / "mlflow.db")) as connection:
-            return [name for _, name in _runs(connection, "RUNNING")]
+            return [name for _, name in _runs(connection, status)]
     except sqlite3.OperationalError:  # no table is there yet
         return []
 
