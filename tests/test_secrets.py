@@ -4,7 +4,7 @@ import pytest
 
 pytestmark = pytest.mark.slow
 
-SECRET = "TOP-SECRET-8417"
+SECRET = "TOP-SECRET-8417"  # noqa: S105 (of nobody)
 STORE = """
 predictions:
   type: pandas.CSVDataset
