@@ -2,13 +2,14 @@
 
 PYTHON ?= python3
 PORT ?= 5000
+MINUTES ?= 3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable
 export DO_NOT_TRACK := true
 
 .DEFAULT_GOAL := help
-.PHONY: help run install test test-fast check format viz viz-build ui notebooks screenshots bench faults package constraints clean
+.PHONY: help run install test test-fast fuzz check audit format viz viz-build ui notebooks screenshots bench faults package constraints clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -24,11 +25,18 @@ test: $(VENV)/.installed-dev ## Run all tests
 test-fast: $(VENV)/.installed-dev ## Run the tests that take no longer than seconds
 	$(BIN)/pytest -m "not slow"
 
+fuzz: $(VENV)/.installed-dev ## Try changed files and requests on what reads them (make fuzz MINUTES=3)
+	$(BIN)/python -m tests.fuzz --minutes $(MINUTES)
+
 check: $(VENV)/.installed-dev ## Lint, check format, types and import rules
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+audit: $(VENV)/.installed-dev ## Look for known vulnerabilities (.ci/audit exits 1: some, 3: not known)
+	$(BIN)/ruff check # with its security rules
+	.ci/audit
 
 format: $(VENV)/.installed-dev ## Format, and mend what can be mended
 	$(BIN)/ruff check --fix
@@ -63,7 +71,7 @@ package: $(VENV)/.installed-dev ## Build a wheel and an archive of conf/ into di
 	$(BIN)/kedro package
 
 constraints: $(VENV)/.installed-dev ## Pin everything anew, into constraints.txt
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --extra dev \
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --extra dev --no-emit-package pip \
 		--custom-compile-command "make constraints" --output-file constraints.txt pyproject.toml
 
 clean: ## Remove what was built; keeps data/ and .venv

@@ -361,21 +361,6 @@ def test_the_wheel_runs_with_the_configuration_beside_it(project, tmp_path):
     assert list((folder / "data/05_model_input/splits.csv").glob("*/splits.csv"))
 
 
-def test_the_parallel_runner_gives_the_same_results(finished_project, project, run_kedro):
-    arguments = ["--runner=ParallelRunner", "--params=data_ingestion.source=embedded"]
-    done = run_kedro(project, "run", *arguments)
-    assert done.returncode == 0, done.stderr
-    names = ["leaderboard", *(f"{candidate}.validation_predictions" for candidate in CANDIDATES)]
-    one, *predictions_one = load(finished_project[0], *names)
-    other, *predictions_other = load(project, *names)
-    accuracy = "validation_accuracy"
-    assert one.set_index("candidate")[accuracy].to_dict() == (
-        other.set_index("candidate")[accuracy].to_dict()
-    )
-    for left, right in zip(predictions_one, predictions_other, strict=True):
-        pd.testing.assert_series_equal(left["prediction"], right["prediction"])
-
-
 @pytest.mark.parametrize(
     ("parameter", "sentence"),
     [

@@ -38,7 +38,7 @@ def begin(tmp_path):
         hooks.before_pipeline_run(run_params(project_path=str(tmp_path)) | changes, pipe, catalog)
 
     yield begin
-    hooks._until_end.close()
+    hooks._end()
 
 
 def run_params(**changes):

@@ -199,31 +199,6 @@ def test_random_bytes(scratch, prefix, rest, compress):
     assert found == REFUSED or found == unpacked(content)
 
 
-@st.composite
-def mutations(draw):
-    content = draw(st.sampled_from([RAW, GZ]))
-    for _ in range(draw(st.integers(1, 3))):
-        at = draw(st.integers(0, len(content)))
-        kind = draw(st.sampled_from(["flip", "insert", "delete", "truncate"]))
-        if kind == "flip" and at < len(content):
-            flipped = content[at] ^ draw(st.integers(1, 255))
-            content = content[:at] + bytes([flipped]) + content[at + 1 :]
-        elif kind == "insert":
-            content = content[:at] + draw(st.binary(min_size=1, max_size=13)) + content[at:]
-        elif kind == "delete":
-            content = content[:at] + content[at + draw(st.integers(1, 13)) :]
-        elif kind == "truncate":
-            content = content[:at]
-    return content
-
-
-@given(content=mutations())
-@settings(deadline=None, max_examples=300)
-def test_mutated_files(scratch, content):
-    found = read_again(scratch, content)
-    assert found == REFUSED or found == unpacked(content)
-
-
 @settings(max_examples=50, deadline=None)
 @given(level=st.integers(0, 9), n=st.integers(1, 3000), seed=st.integers(0, 99))
 def test_no_file_is_larger_than_its_beginning_says(scratch, level, n, seed):

@@ -1,5 +1,6 @@
 import gzip
 import io
+import struct
 
 import numpy as np
 import pandas as pd
@@ -109,6 +110,51 @@ def test_a_damaged_array_is_refused(data, tmp_path):
     check_refused(path, "expected a NumPy array, found")
 
 
+def with_header(text):
+    """A NumPy file of one image with something else for a header."""
+    return b"\x93NUMPY\1\0" + struct.pack("<H", len(text)) + text.encode() + bytes(784)
+
+
+def with_shape(shape):
+    return with_header(f"{{'descr': '|u1', 'fortran_order': False, 'shape': {shape}, }}\n")
+
+
+@pytest.mark.parametrize(
+    "header", ["-" * 9000 + "1", "{[]: 1}", "{1: 1, '': 1}"], ids=["deep", "no key", "other keys"]
+)
+def test_a_header_that_numpy_fails_at_is_refused(header, tmp_path):
+    path = tmp_path / "mine.npy"
+    path.write_bytes(with_header(header))
+    check_refused(path, "expected a NumPy array, found a damaged one: ")
+
+
+@pytest.mark.parametrize("shape", ["(-1, 28, 28)", f"({10**30}, 28, 28)", "(True, 28, 28)"])
+def test_a_shape_that_cannot_be_is_refused(shape, tmp_path):
+    path = tmp_path / "mine.npy"
+    path.write_bytes(with_shape(shape))
+    check_refused(path, "expected a NumPy array, found a damaged one: ")
+
+
+def test_images_without_pixels_are_not_counted_for_ever(tmp_path):
+    path = tmp_path / "mine.npy"
+    path.write_bytes(with_shape(f"({10**12}, 0, 0)"))
+    check_refused(path, "found uint8 of shape (1000000000000, 0, 0)")
+
+
+def test_what_others_say_of_a_file_is_told_in_short(tmp_path):
+    (tmp_path / "mine.npy").write_bytes(with_header("9 " * 4000))
+    kind = f"{{'descr': [('{'a' * 4000}', '|u1')], 'fortran_order': False, 'shape': (1, 28, 28), }}"
+    (tmp_path / "kinds.npy").write_bytes(with_header(kind))
+    (tmp_path / "mine.csv").write_bytes(b"a" * 4000 + b"\n1\n1,2\n")
+    (tmp_path / "names.csv").write_bytes(b"many words " * 400)
+    for picture in find_pictures(tmp_path):
+        with pytest.raises(ValueError, match="expected .* found") as caught:
+            picture.see()
+        message = str(caught.value).removeprefix(str(tmp_path))
+        assert len(message) < 400
+        assert "\n" not in message
+
+
 def test_of_a_table_with_a_fault_far_down_nothing_is_read(tmp_path):
     images = np.zeros((CSV_ROWS + 2, 28, 28), dtype=np.int64)
     images[-1, 0, 0] = 256
@@ -149,6 +195,9 @@ HEADER = ",".join(f"pixel{number}" for number in range(784))
         (HEADER + "\n-1" + ",-1" * 783, "-1 to -1"),
         ("label\n3\n", "found 0 of"),
         (HEADER, "found 784 of object"),
+        (HEADER + "\n" + "1," * 784 + "1", "more numbers than the header has names"),
+        (HEADER + "\n1\n" + "1," * 784 + "1", "a damaged one: Error tokenizing data. C error: Exp"),
+        (HEADER + "\n\udcff", "a damaged one: 'utf-8' codec can't decode byte 0xff"),
     ],
     ids=[
         "few columns",
@@ -158,11 +207,14 @@ HEADER = ",".join(f"pixel{number}" for number in range(784))
         "negative",
         "only labels",
         "only a header",
+        "a number too many",
+        "a number too many, further down",
+        "no text",
     ],
 )
 def test_another_table_is_refused(text, found, tmp_path):
     path = tmp_path / "mine.csv"
-    path.write_text(text)
+    path.write_text(text, errors="surrogateescape")
     check_refused(path, found)
 
 

@@ -256,46 +256,28 @@ def test_harmless_damage_is_no_reason_to_warn_also_in_threads():
     assert len(grey) == 4
 
 
-pillow_warns = pytest.mark.filterwarnings(
-    "ignore::UserWarning"
-)  # as the module does, undone by pytest
-MANY = (
-    LOSSLESS
-    | LOSSY
-    | {
-        "1 bit": encode(PICTURE.convert("1"), "TIFF", compression="group4"),
-        "16 bits": encode(Image.fromarray(GREY.astype(np.uint16)), "PNG"),
-        "numbers": encode(Image.fromarray(GREY.astype(np.float32)), "TIFF"),
-        "frames": encode(PICTURE, "GIF", save_all=True, append_images=[PICTURE.rotate(90)]),
-        "alpha": encode(ink_on_nothing(20, "RGBA"), "PNG"),
-    }
-)
+def test_a_file_that_claims_more_than_fits_into_memory_is_refused():
+    """As a PNG does whose last piece is said to have gigabytes; Pillow asks for all of them."""
+
+    class SmallMemory(io.BytesIO):
+        def read(self, size=-1):
+            if size > 2**30:
+                raise MemoryError
+            return super().read(size)
+
+    data = LOSSLESS["png"]
+    length = data.index(b"IDAT") - 4
+    file = SmallMemory(data[:length] + struct.pack(">I", 2**31 - 1) + data[length + 4 :])
+    with pytest.raises(PictureError, match="found more than fits into memory"):
+        decode_picture(file)
 
 
-@pillow_warns
-@settings(max_examples=300, deadline=None)
-@given(
-    data=st.sampled_from(list(MANY.values())),
-    changes=st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 255)), max_size=4),
-    end=st.floats(0.5, 1.5),
-)
-def test_damaged_pictures_are_read_or_refused(data, changes, end):
-    changed = bytearray(data)
-    for place, value in changes:
-        changed[int(place**2 * len(data))] = value  # headers matter most
-    try:
-        grey = decode(bytes(changed[: int(end * len(data))]))
-    except PictureError:
-        return
-    assert grey.dtype == np.float32
-    assert np.isfinite(grey).all()
-    assert grey.min() >= 0
-    assert grey.max() <= 255
-
-
-@pillow_warns
+@pytest.mark.filterwarnings("ignore::UserWarning")  # as the module does, undone by pytest
 @settings(max_examples=100, deadline=None)
-@given(start=st.sampled_from([b"", *{data[:8] for data in MANY.values()}]), rest=st.binary())
+@given(
+    start=st.sampled_from([b"", *{data[:8] for data in (LOSSLESS | LOSSY).values()}]),
+    rest=st.binary(),
+)
 def test_any_bytes_after_any_beginning_are_refused(start, rest):
     with pytest.raises(PictureError):
         decode(start + rest)

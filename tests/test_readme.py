@@ -19,7 +19,7 @@ COMMANDS = [line.split("#")[0].strip() for block in BLOCKS for line in block.spl
 RUNS = [
     command.removeprefix("OMP_NUM_THREADS=1 ") for command in COMMANDS if "kedro run" in command
 ]
-# All stages on the embedded digits run in `finished_project`, in parallel in test_end_to_end.py.
+# All stages on the embedded digits run in `finished_project`, in parallel in test_reproducible.py.
 FULL = (
     r"\S*kedro run( --params (data_ingestion.source=embedded|tracking.*)| --runner=ParallelRunner)?"
 )

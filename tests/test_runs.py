@@ -11,13 +11,15 @@ from pathlib import Path
 import pytest
 
 from mnist_kedro import runs
-from mnist_kedro.runs import LivingRun, finished, has_ended, killed_runs
+from mnist_kedro.runs import LivingRun, done, has_ended, remove_left_overs
 
 RUN = """
 import pathlib, sys
 from mnist_kedro.runs import LivingRun
-run = LivingRun(pathlib.Path(sys.argv[1]), sys.argv[2])
-run.finish({"splits": "abc"})
+project = pathlib.Path(sys.argv[1])
+files = [str(project / name / sys.argv[2] / name) for name in ("a", "b")]
+run = LivingRun(project, sys.argv[2], [files])
+run.write_down({"splits": "abc"})
 print("ready", flush=True)
 sys.stdin.read()
 """
@@ -32,53 +34,94 @@ def process_that_runs(project, version):
         yield process
 
 
+def killed(project, version):
+    """A run that is killed."""
+    with process_that_runs(project, version) as process:
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
 def test_a_record_says_what_is_finished(tmp_path):
     run = LivingRun(tmp_path, "1")
-    assert finished(tmp_path, "1") == {}
-    run.finish({"splits": "abc"})
-    run.finish({"model": "def", "history": "def"})
+    assert done(tmp_path) == {}
+    run.write_down({"splits": "abc"})
+    run.write_down({"model": "def", "history": "def"})
     run.end()
-    assert finished(tmp_path, "1") == {"splits": "abc", "model": "def", "history": "def"}
-    assert finished(tmp_path, "2") == {}
-    assert [path.name for path in (tmp_path / runs.FOLDER).iterdir()] == ["1.json"]
+    assert done(tmp_path) == {
+        ("splits", "abc"): "1",
+        ("model", "def"): "1",
+        ("history", "def"): "1",
+    }
+    assert names(tmp_path / runs.FOLDER) == ["1.json"]
 
 
-def test_the_latest_run_comes_first(tmp_path):
-    for version in ("2", "10", "1"):
-        LivingRun(tmp_path, f"2026-{version:>02}").end()
-    assert runs.versions(tmp_path) == ["2026-10", "2026-02", "2026-01"]
+def test_the_latest_run_that_finished_something_counts(tmp_path):
+    for version, fingerprint in (("2026-02", "a"), ("2026-10", "a"), ("2026-11", "b")):
+        run = LivingRun(tmp_path, version)
+        run.write_down({"splits": fingerprint})
+        run.end()
+    assert done(tmp_path) == {("splits", "a"): "2026-10", ("splits", "b"): "2026-11"}
+
+
+def save(project, *names):
+    """Save files of version 1, as a node of two outputs does."""
+    for name in names:
+        path = project / name.strip(".") / "1" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+
+
+def saved(project):
+    return sorted(path.name for folder in "ab" for path in (project / folder).glob("*/*"))
 
 
 def test_a_run_that_lives_is_left_alone(tmp_path):
     with process_that_runs(tmp_path, "1") as process:
-        assert list(killed_runs(tmp_path)) == []
+        save(tmp_path, "a")
+        remove_left_overs(tmp_path)
+        assert saved(tmp_path) == ["a"]
         assert not has_ended(tmp_path, "1")
         process.stdin.close()
         process.wait()
     assert has_ended(tmp_path, "1")
 
 
-def test_a_killed_run_is_told_once_and_what_it_finished_stays(tmp_path):
-    with process_that_runs(tmp_path, "1") as process:
-        process.send_signal(signal.SIGKILL)
-        process.wait()
+@pytest.mark.parametrize(("files", "stay"), [("", []), ("a", []), ("b", []), ("ab", ["a", "b"])])
+def test_of_a_node_that_was_cut_off_nothing_stays(tmp_path, files, stay):
+    killed(tmp_path, "1")
+    save(tmp_path, *files)
+    (tmp_path / runs.FOLDER / ".1.json.abc.unfinished").touch()
     assert has_ended(tmp_path, "1")
-    assert list(killed_runs(tmp_path)) == ["1"]
-    assert list(killed_runs(tmp_path)) == []
+    remove_left_overs(tmp_path)
+    assert saved(tmp_path) == stay
+    assert names(tmp_path / runs.FOLDER) == ["1.json"]
     assert has_ended(tmp_path, "1")
-    assert finished(tmp_path, "1") == {"splits": "abc"}
+    assert done(tmp_path) == {("splits", "abc"): "1"}
 
 
-def test_a_run_that_has_ended_was_not_killed(tmp_path):
-    LivingRun(tmp_path, "1").end()
-    assert has_ended(tmp_path, "1")
-    assert list(killed_runs(tmp_path)) == []
+def test_the_same_goes_for_a_run_that_ends(tmp_path):
+    nodes = [[str(tmp_path / name / "1" / name) for name in pair] for pair in ("ab", "cd")]
+    run = LivingRun(tmp_path, "1", nodes)
+    save(tmp_path, "a", "b", "c")
+    run.end()
+    assert [(tmp_path / name / "1").exists() for name in "abcd"] == [True, True, False, False]
+
+
+def test_a_run_that_was_killed_before_it_had_a_record_is_forgotten(tmp_path):
+    (tmp_path / runs.FOLDER).mkdir()
+    (tmp_path / runs.FOLDER / "1.lock").touch()
+    remove_left_overs(tmp_path)
+    assert names(tmp_path / runs.FOLDER) == []
 
 
 def test_nothing_is_known_of_the_runs_of_others(tmp_path):
     assert not has_ended(tmp_path, "1")
-    assert runs.versions(tmp_path) == []
-    assert list(killed_runs(tmp_path)) == []
+    assert done(tmp_path) == {}
+    remove_left_overs(tmp_path)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this platform does not fork")
@@ -104,15 +147,14 @@ def test_temporary_files_go_with_the_run(tmp_path, monkeypatch):
     assert left.parent.stat().st_mode & 0o777 == 0o700
     run.end()
     assert tempfile.gettempdir() == str(tmp_path)
-    assert [path.name for path in tmp_path.iterdir()] == [runs.FOLDER]
+    assert names(tmp_path) == [runs.FOLDER]
 
 
 def test_temporary_files_of_a_killed_run_go_with_the_next_one(tmp_path, monkeypatch):
     monkeypatch.setenv("TMPDIR", str(tmp_path))
-    with process_that_runs(tmp_path, "1") as process:
-        process.send_signal(signal.SIGKILL)
+    killed(tmp_path, "1")
     (left,) = tmp_path.glob("mnist-*")
     assert left.is_dir()
-    assert list(killed_runs(tmp_path)) == ["1"]
-    assert [path.name for path in tmp_path.iterdir()] == [runs.FOLDER]
-    assert [path.name for path in (tmp_path / runs.FOLDER).iterdir()] == ["1.json"]
+    remove_left_overs(tmp_path)
+    assert names(tmp_path) == [runs.FOLDER]
+    assert names(tmp_path / runs.FOLDER) == ["1.json"]

@@ -1,14 +1,10 @@
 import json
-import signal
-import subprocess
-import sys
 
 import pytest
 from kedro.io import DataCatalog, MemoryDataset, Version
-from kedro.pipeline import node
 from kedro_datasets.json import JSONDataset
 
-from mnist_kedro.saved import Saved, latest_version, remove_unfinished
+from mnist_kedro.saved import Saved
 
 
 @pytest.fixture
@@ -43,49 +39,3 @@ def test_a_copy_is_of_the_runs_own_version(catalog, tmp_path):
         saved.copy(name, tmp_path / "folder")
     copied = [json.loads(path.read_text()) for path in (tmp_path / "folder").iterdir()]
     assert copied == [{"version": "1"}]
-
-
-WRITER = """
-import sys
-from mnist_kedro.whole_files import WholeFile
-with WholeFile(sys.argv[1]) as file:
-    file.write(b"part"); file.flush(); print("ready", flush=True); sys.stdin.read()
-"""
-
-
-@pytest.fixture
-def two_outputs(tmp_path):
-    """A node with two outputs, both saved in version `1`, and their catalog."""
-    paths = {name: str(tmp_path / f"{name}.json") for name in ("metrics", "predictions")}
-    for name, path in paths.items():
-        JSONDataset(filepath=path, version=Version(None, "1")).save(name)
-    datasets = {
-        name: JSONDataset(filepath=path, version=Version(None, "2")) for name, path in paths.items()
-    }
-    return node(lambda: ("", ""), None, ["metrics", "predictions"]), DataCatalog(datasets)
-
-
-def test_of_a_node_that_had_not_saved_everything_nothing_stays(two_outputs, tmp_path):
-    scoring, catalog = two_outputs
-    catalog.save("metrics", "later")
-    command = [sys.executable, "-c", WRITER, str(tmp_path / "predictions.json/2/predictions.json")]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
-        assert process.stdout.readline() == b"ready\n"
-        process.send_signal(signal.SIGKILL)
-    assert latest_version(catalog, "metrics") == "2"
-    remove_unfinished(catalog, [scoring], "2")
-    catalog.release("metrics")
-    left = sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*"))
-    assert left == [
-        *("metrics.json", "metrics.json/1", "metrics.json/1/metrics.json", "predictions.json"),
-        *("predictions.json/1", "predictions.json/1/predictions.json"),
-    ]
-
-
-def test_a_node_that_has_saved_everything_stays(two_outputs):
-    scoring, catalog = two_outputs
-    for name in scoring.outputs:
-        catalog.save(name, "later")
-    remove_unfinished(catalog, [scoring], "2")
-    remove_unfinished(catalog, [scoring], "3")
-    assert [catalog.load(name) for name in scoring.outputs] == ["later", "later"]

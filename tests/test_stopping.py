@@ -35,6 +35,15 @@ FAILS_MEANWHILE = """
         time.sleep(0.01)
     raise RuntimeError("because it is stopped")
 """
+# libsvm: minutes within one call, in which Python runs no instruction of its own
+COMPUTES = """
+    import numpy as np
+    from sklearn.svm import SVC
+    random = np.random.default_rng(0)
+    images, labels = random.random((20_000, 784)), random.integers(0, 10, 20_000)
+    print("fits", flush=True)
+    SVC().fit(images, labels)
+"""
 WAITS = "stopping._last_words.append(lambda: time.sleep({}))"  # in its last words
 WORKS = {
     "sleeps": "time.sleep(60)",
@@ -62,6 +71,59 @@ def test_a_signal_ends_the_process_within_seconds(work, number, status, name):
     assert process.returncode == status
     assert errors == f"Stopped by {name}.\n"
     assert output == "last words\n"
+
+
+def test_a_long_call_in_c_is_ended_too():
+    process = start(COMPUTES)
+    assert process.stdout.readline() == "fits\n"
+    time.sleep(1)
+    process.send_signal(signal.SIGTERM)
+    assert process.communicate(timeout=5) == ("last words\n", "Stopped by SIGTERM.\n")
+    assert process.returncode == 143
+
+
+def test_in_a_notebook_ctrl_c_is_an_exception():
+    work = """
+    sys.ps1 = "In : "
+    with stopping.stopped_by_signals():
+        try:
+            os.kill(os.getpid(), 2)
+            time.sleep(60)
+        except KeyboardInterrupt:
+            print("still here", flush=True)
+    os._exit(0)
+"""
+    command = [
+        sys.executable,
+        "-c",
+        BEGIN.partition("with stopping.")[0].format(work=work, before=""),
+    ]
+    command[-1] += "\nwork()"
+    done = subprocess.run(command, capture_output=True, text=True, timeout=20)
+    assert done.stdout == "ready\nstill here\n"
+
+
+def test_another_thread_than_the_main_one_changes_nothing():
+    from concurrent.futures import ThreadPoolExecutor
+
+    from mnist_kedro.stopping import stopped_by_signals
+
+    before = signal.getsignal(signal.SIGINT)
+
+    def look():
+        with stopped_by_signals():
+            return signal.getsignal(signal.SIGINT)
+
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(look).result() == before
+
+
+def test_a_signal_that_is_ignored_stays_so():
+    before = "signal.signal(2, signal.SIG_IGN)"
+    program = BEGIN.format(work="os.kill(os.getpid(), 2); time.sleep(0.3)", before="")
+    program = program.replace("import multi", f"import signal; {before}; import multi")
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "ready\nnever\n")
 
 
 def test_last_words_that_take_too_long_are_cut_off():

@@ -2,6 +2,8 @@
 
 import errno
 import os
+import re
+import signal
 import subprocess
 import sys
 
@@ -23,7 +25,8 @@ def test_it_is_there_when_it_is_closed(tmp_path):
     with WholeFile(path) as file:
         file.write(b"all")
         file.flush()
-        assert names(path.parent) == [f".file.{os.getpid()}.unfinished"]
+        assert names(path.parent) == [file.temporary.name]
+        assert re.fullmatch(r"\.file\.[0-9a-f]{8}\.unfinished", file.temporary.name)
     assert names(path.parent) == ["file"]
     assert path.read_bytes() == b"all"
 
@@ -62,11 +65,38 @@ def test_what_is_saved_while_an_error_is_handled_is_whole(tmp_path, mode):
     assert path.read_text() == "all"
 
 
-def test_a_file_that_nobody_closes_is_discarded(tmp_path):
+def test_a_file_that_nobody_closes_is_discarded_and_that_is_said(tmp_path, caplog):
     file = WholeFile(tmp_path / "file")
     file.write(b"part")
     del file
-    assert not tmp_path.exists() or names(tmp_path) == []
+    assert names(tmp_path) == []
+    assert f"{tmp_path / 'file'} was never closed, so it is not saved." in caplog.text
+
+
+def test_writers_of_one_file_do_not_meet(tmp_path):
+    with WholeFile(tmp_path / "file") as first, WholeFile(tmp_path / "file") as second:
+        first.write(b"first")
+        second.write(b"second")
+    assert (tmp_path / "file").read_bytes() == b"first"  # which was closed last
+    assert names(tmp_path) == ["file"]
+
+
+def test_links_and_modes_stay(tmp_path):
+    (tmp_path / "target").write_bytes(b"old")
+    (tmp_path / "target").chmod(0o600)
+    (tmp_path / "link").symlink_to(tmp_path / "target")
+    with WholeFile(tmp_path / "link") as file:
+        file.write(b"new")
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "target").read_bytes() == b"new"
+    assert (tmp_path / "target").stat().st_mode & 0o777 == 0o600
+
+
+def test_transactions_are_those_of_fsspec(tmp_path):
+    files = fsspec.filesystem("file")
+    with files.transaction, files.open(str(tmp_path / "file"), "wb") as file:
+        file.write(b"all")
+    assert (tmp_path / "file").read_bytes() == b"all"
 
 
 class FullDisk(WholeFile):
@@ -101,6 +131,16 @@ def test_a_write_that_failed_is_not_forgotten_when_a_text_file_closes(tmp_path):
     assert names(tmp_path) == []
 
 
+def test_a_pipe_is_written_not_replaced(tmp_path):
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    with subprocess.Popen(["cat", path], stdout=subprocess.PIPE) as reader:
+        with fsspec.filesystem("file").open(str(path), "wb") as file:
+            file.write(b"all")
+        assert reader.communicate(timeout=10)[0] == b"all"
+    assert path.is_fifo()
+
+
 def test_datasets_of_kedro_save_whole_files(tmp_path):
     class Unprintable:
         def __str__(self):
@@ -124,6 +164,25 @@ def test_other_modes_are_those_of_fsspec(tmp_path):
             file.write(b"x")
     with files.open(path, "rb") as file:
         assert file.read() == b"xx"
+
+
+WRITER = """
+import sys
+from mnist_kedro.whole_files import WholeFile
+with WholeFile(sys.argv[1]) as file:
+    file.write(b"part"); file.flush(); print("ready", flush=True); sys.stdin.read()
+"""
+
+
+def test_a_killed_process_leaves_nothing_of_this_name(tmp_path):
+    path = tmp_path / "version" / "file"
+    command = [sys.executable, "-c", WRITER, str(path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout.readline() == b"ready\n"
+        process.send_signal(signal.SIGKILL)
+    (left,) = names(path.parent)
+    assert left.startswith(".file.")
+    assert not path.exists()
 
 
 REPLACER = """

@@ -12,13 +12,22 @@ from contextlib import suppress
 from typing import IO, TYPE_CHECKING, Any, cast
 
 import click
+from click.core import ParameterSource
+from kedro.config import MissingConfigException
 from kedro.framework.cli.project import CONF_SOURCE_HELP
 from kedro.framework.cli.project import run as kedro_run
-from kedro.framework.cli.utils import KedroCliError, env_option, validate_conf_source
+from kedro.framework.cli.utils import (
+    KedroCliError,
+    env_option,
+    split_node_names,
+    split_string,
+    validate_conf_source,
+)
 from kedro.framework.session import KedroSession
 from kedro.io import DataCatalog, DatasetError
 from kedro.validation.exceptions import ParameterValidationError
 
+from mnist_kedro.parameters import UNPRINTABLE, printable
 from mnist_kedro.stopping import stopped_by_signals
 
 if TYPE_CHECKING:
@@ -29,6 +38,9 @@ if TYPE_CHECKING:
 
 class RunError(KedroCliError):
     """A run cannot go on, for a reason that its user can probably mend."""
+
+    def __init__(self, sentence: str) -> None:
+        super().__init__("\n".join(map(printable, sentence.split("\n"))))
 
     def show(self, file: IO[Any] | None = None) -> None:
         """Print the sentence; with `kedro --verbose run` the traceback, as Kedro does."""
@@ -56,8 +68,10 @@ def one_sentence(callback: Callable[..., Any]) -> Callable[..., Any]:
         except ParameterValidationError as error:
             _, *sentences = re.sub(r"Failed to instantiate .*?: ", "", str(error)).splitlines()
             raise RunError("; ".join(line.removeprefix("- ") for line in sentences)) from error
-        except (ValueError, OSError, ArithmeticError) as error:
+        except (ValueError, OSError, ArithmeticError, MissingConfigException) as error:
             raise RunError(str(error)) from error
+        except KedroCliError as error:
+            raise RunError(error.message) from error
 
     return wrapped
 
@@ -67,8 +81,38 @@ def cli() -> None:
     """Commands of mnist_kedro."""
 
 
+def check_names(context: click.Context) -> None:
+    """Refuse an option in which Kedro can read no names, such as `fi[nal`: it would run all.
+
+    Versions are names of folders, so they have no control characters either.
+
+    Raises:
+        ValueError: There is one.
+    """
+    for option in context.command.params:
+        name = str(option.name)
+        given = context.get_parameter_source(name) is not ParameterSource.DEFAULT
+        names = getattr(option.callback, "__wrapped__", None) in (split_string, split_node_names)
+        if given and names and not context.params[name]:
+            raise ValueError(f"expected names in {option.opts[0]}, found none that can be read")
+    for version in context.params["load_versions"].values():
+        if UNPRINTABLE.search(version):
+            raise ValueError(f"expected versions without control characters, found {version!a}")
+
+
+@one_sentence
+@stopped_by_signals()
+def _run(**options: Any) -> dict[str, Any]:  # noqa: ANN401 (Kedro's)
+    check_names(click.get_current_context())
+    return cast("dict[str, Any]", cast("Callable[..., Any]", kedro_run.callback)(**options))
+
+
 run = copy.copy(kedro_run)
-run.callback = one_sentence(stopped_by_signals()(cast("Callable[..., Any]", kedro_run.callback)))
+run.callback = _run
+run.params = [copy.copy(option) for option in kedro_run.params]
+for each in run.params:
+    if each.callback:  # Kedro's own error there shows no message
+        each.callback = one_sentence(each.callback)
 cli.add_command(run)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import platform
 import subprocess
-from contextlib import ExitStack
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,20 +12,22 @@ from typing import TYPE_CHECKING, Any
 from kedro.framework.hooks import hook_impl
 from kedro.framework.project import pipelines
 
-from mnist_kedro.finished import PROVENANCE, RunPlan
 from mnist_kedro.parameters import unknown_name
-from mnist_kedro.progress import CompletedNodes
-from mnist_kedro.runs import LivingRun, killed_runs
-from mnist_kedro.saved import Saved, remove_unfinished
-from mnist_kedro.stopping import last_words
+from mnist_kedro.plan import PROVENANCE, RunPlan, package_code
+from mnist_kedro.recording import Recording
+from mnist_kedro.runs import LivingRun, remove_left_overs
+from mnist_kedro.saved import Saved
 
 if TYPE_CHECKING:
     from kedro.io import DataCatalog
     from kedro.pipeline import Pipeline
 
 READ_BY_HOOKS = {"tracking"}  # parameters
-PACKAGES = ("cleanlab", "kedro", "mnist_kedro", "numpy", "pandas", "scikit-learn", "scipy", "torch")
-GO_ON = "What is finished is saved: to go on, add --only-missing-outputs to the same command."
+PACKAGES = (
+    *("cleanlab", "kedro", "kedro-datasets", "matplotlib", "mnist_kedro", "numpy", "onnx"),
+    *("onnxruntime", "onnxscript", "optuna", "pandas", "pillow", "plotly", "scikit-learn", "scipy"),
+    *("skl2onnx", "torch"),
+)
 
 
 logger = logging.getLogger(__name__)
@@ -36,8 +37,7 @@ class ProjectHooks:
     """The project's hooks."""
 
     def __init__(self) -> None:
-        self._until_end = ExitStack()
-        self._finished: set[str] = set()  # nodes
+        self._recording: Recording | None = None
 
     @hook_impl
     def after_catalog_created(self, parameters: dict[str, Any]) -> None:
@@ -46,6 +46,7 @@ class ProjectHooks:
         Raises:
             ValueError: There is one.
         """
+        package_code()  # as it is now: in a notebook, files may be edited before a run begins
         known = {name for each in pipelines.values() for name in _parameters(each)} | READ_BY_HOOKS
         for name in parameters:
             path = name.removeprefix("params:")
@@ -76,12 +77,15 @@ class ProjectHooks:
         project, run_id = Path(run_params["project_path"]), run_params["run_id"]
         packages = {name: version(name) for name in PACKAGES}
         plan = RunPlan(
-            *(project, run_id, pipeline, catalog, packages),
+            *(project, run_id, pipeline, catalog),
+            packages | {"python": platform.python_version()},
             only_missing=run_params["only_missing_outputs"],
         )
-        plan.pin(run_id)
-        self._begin(LivingRun(project, run_id), pipeline, plan.fingerprints)
-        _tidy_up(project, catalog)
+        plan.pin()
+        self._end()  # the run before, which Ctrl-C ended in a notebook
+        remove_left_overs(project)
+        run = LivingRun(project, run_id, plan.files())
+        self._recording = Recording(run, plan, catalog, [node.name for node in pipeline.nodes])
         catalog[PROVENANCE] = {
             "run_id": run_id,
             "versions": plan.versions,
@@ -95,37 +99,23 @@ class ProjectHooks:
         """Print what came out."""
         from mnist_kedro.summary import print_summary
 
-        self._until_end.close()
+        if self._recording:
+            self._recording.finish_all()
+        self._end()
         versions = catalog[PROVENANCE].load()["versions"]
         print_summary(pipeline.all_outputs(), Saved(catalog, versions))
 
     @hook_impl
-    def on_pipeline_error(
-        self, run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog
-    ) -> None:
-        """Remove what is not finished, and say how to go on."""
-        remove_unfinished(catalog, pipeline.nodes, run_params["run_id"])
-        self._until_end.close()
-        self._say_how_to_go_on()
+    def on_pipeline_error(self) -> None:
+        """Say how to go on."""
+        if self._recording:
+            self._recording.say_how_to_go_on()
+        self._end()
 
-    def _begin(self, run: LivingRun, pipeline: Pipeline, fingerprints: dict[str, str]) -> None:
-        """Write down what each node has finished, as soon as it is saved."""
-        self._until_end.close()  # of the run before, which Ctrl-C ended in a notebook
-        self._until_end.callback(run.end)
-        self._until_end.enter_context(last_words(self._say_how_to_go_on))
-        self._finished.clear()
-        outputs = {node.name: node.outputs for node in pipeline.nodes}
-
-        def finish(name: str) -> None:
-            self._finished.add(name)
-            run.finish({output: fingerprints[output] for output in outputs[name]})
-
-        self._until_end.enter_context(CompletedNodes(finish))
-
-    def _say_how_to_go_on(self) -> None:
-        if self._finished:
-            self._finished.clear()  # once is enough
-            logger.warning(GO_ON)
+    def _end(self) -> None:
+        if self._recording:
+            self._recording.end()
+            self._recording = None
 
 
 def _parameters(pipeline: Pipeline, prefix: str = "") -> set[str]:
@@ -143,13 +133,6 @@ def _warn_of_idle_parameters(runtime_params: dict[str, Any], pipeline: Pipeline)
                 "The parameters of %s change nothing in this run: name its stage in --pipelines.",
                 name,
             )
-
-
-def _tidy_up(project: Path, catalog: DataCatalog) -> None:
-    """Remove what runs that were killed have left unfinished."""
-    nodes = {node for each in pipelines.values() for node in each.nodes}
-    for killed in killed_runs(project):
-        remove_unfinished(catalog, nodes, killed)
 
 
 def _describe_code(project_path: str) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
+from textwrap import shorten
 from tokenize import TokenError
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 IDX_MAGIC = idx_header(())[:3]  # two zero bytes and the type, whatever the dimensions
 CSV_ROWS = 1_000  # read at once
 IMAGES = 3  # dimensions of an array of images
+LENGTH = 200  # characters of others' errors, which may quote a whole file
+# What NumPy raises for damaged headers, besides a ValueError.
+DAMAGED = TypeError, OverflowError, MemoryError, RecursionError, TokenError
 
 
 @dataclass(frozen=True)
@@ -88,12 +92,15 @@ def _in_file(path: Path, name: str) -> Iterator[Picture]:
 def _in_array(path: Path, name: str) -> Iterator[Picture]:
     try:
         images = np.lib.format.open_memmap(path, mode="r")
-    except (ValueError, TokenError) as error:  # the second for some damaged headers
-        raise ValueError(f"{path}: expected a NumPy array, found {error}") from error
-    if images.dtype != np.uint8 or images.ndim != IMAGES:
+    except (ValueError, *DAMAGED) as error:
+        raise ValueError(
+            f"{path}: expected a NumPy array, found a damaged one: {_in_short(error)}"
+        ) from error
+    if images.dtype != np.uint8 or images.ndim != IMAGES or not images.size:
         raise ValueError(
             f"{path}: expected images of 0-255 (uint8) of shape (n, height, width), found "
-            f"{images.dtype} of shape {images.shape}: multiply shares of 0-1 by 255"
+            f"{_in_short(images.dtype)} of shape {_in_short(images.shape)}: multiply shares of 0-1 "
+            f"by 255"
         )
     for number, image in enumerate(images, start=1):
         yield Picture(f"{name}#{number}", partial(np.array, image))
@@ -106,19 +113,36 @@ def _in_table(path: Path) -> Iterator[NDArray[np.uint8]]:
         f"Kaggle's test.csv, found"
     )
     pieces = []  # none is read before all are known to be good
-    for rows in pd.read_csv(path, chunksize=CSV_ROWS):
+    for rows in _rows(path, expected):
+        if not isinstance(rows.index, pd.RangeIndex):  # pandas took the first numbers for it
+            raise ValueError(  # noqa: TRY004 (the file is wrong, not a type)
+                f"{expected} rows with more numbers than the header has names"
+            )
         first = str(rows.columns[0])
         pixels = rows.drop(columns="label", errors="ignore").to_numpy()
         # Without a header, the first image would be taken for it.
         if pixels.shape[1] != SIDE**2 or pixels.dtype.kind != "i" or first.isdigit():
             raise ValueError(
-                f"{expected} {pixels.shape[1]} of {pixels.dtype}, the first one named '{first}'"
+                f"{expected} {pixels.shape[1]} of {pixels.dtype}, the first one named "
+                f"'{_in_short(first)}'"
             )
         if pixels.min() < 0 or pixels.max() > WHITE:
             raise ValueError(f"{expected} numbers from {pixels.min()} to {pixels.max()}")
         pieces.append(pixels.astype(np.uint8).reshape(-1, SIDE, SIDE))
     for piece in pieces:
         yield from piece
+
+
+def _rows(path: Path, expected: str) -> Iterator[pd.DataFrame]:
+    try:
+        yield from pd.read_csv(path, chunksize=CSV_ROWS)
+    except ValueError as error:
+        raise ValueError(f"{expected} a damaged one: {_in_short(error)}") from error
+
+
+def _in_short(text: object) -> str:
+    """Return the beginning of a text, on one line; some errors have none."""
+    return shorten(str(text) or repr(text), LENGTH)
 
 
 def _decode(path: Path) -> NDArray[np.float32]:

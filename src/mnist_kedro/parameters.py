@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import re
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError, ValidationInfo
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from pydantic_core import ErrorDetails
+
+# Control characters, which terminals obey; separators of lines; halves of characters.
+UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
 class Parameters(BaseModel):
@@ -42,12 +45,29 @@ class Parameters(BaseModel):
         return f"'{key}' {message}, found {public_address(repr(error['input']))}"
 
 
+def _check_name(name: str, info: ValidationInfo) -> str:
+    if not name.strip() or UNPRINTABLE.search(name):
+        raise ValueError(
+            f"expected '{info.field_name}' to be text without control characters, found {name!a}"
+        )
+    return name
+
+
+Name = Annotated[str, AfterValidator(_check_name)]
+"""A text that is printed, and saved with what came out."""
+
+
 def unknown_name(kind: str, name: str, known: Iterable[str]) -> str:
     """Return a sentence that says that `name` is unknown, and what was probably meant."""
     known = sorted(known)
     close = get_close_matches(name, known, n=1)
     hint = f"did you mean '{close[0]}'?" if close else f"known are {', '.join(known)}"
     return f"unknown {kind} '{name}': {hint}"
+
+
+def printable(text: str) -> str:
+    """Return a line of text with escapes in place of what cannot be printed."""
+    return UNPRINTABLE.sub(lambda found: ascii(found[0])[1:-1], text)
 
 
 def public_address(address: str) -> str:

@@ -61,6 +61,8 @@ def decode_picture(file: BinaryIO) -> NDArray[np.float32]:
         raise PictureError(
             f"expected a picture in one of the formats {', '.join(FORMATS)}, found something else"
         ) from error
+    except MemoryError as error:
+        raise _too_large("more than fits into memory") from error
     except DAMAGED as error:
         raise PictureError(f"expected a whole picture, found a damaged one: {error}") from error
 

@@ -1,5 +1,6 @@
 """Table of contents: the pipelines, in the order in which they run."""
 
+import re
 from pathlib import Path
 
 import click
@@ -20,6 +21,9 @@ from mnist_kedro.pipelines import (
 )
 
 CANDIDATES_FILE = Path("base/parameters_model_training.yml")
+# A candidate's name is a namespace, a folder, part of datasets' names and of MLflow's.
+NAME = re.compile("[a-z][a-z0-9_]{0,63}")
+TAKEN = {"final_model"}  # a folder in data/06_models
 
 
 def register_pipelines() -> dict[str, Pipeline]:
@@ -34,12 +38,18 @@ def register_pipelines() -> dict[str, Pipeline]:
         "inference": inference.create_pipeline(),
     }
     stages |= {name: _as_box(name, stage) for name, stage in stages.items()}
-    return stages | {
+    pipelines = stages | {
         "final": stages["final_training"] + stages["inference"],
         "test_all": _as_box("test_all", test_all.create_pipeline(candidates)),
         "tuning": _as_box("tuning", tuning.create_pipeline()),
         "__default__": sum(stages.values(), Pipeline([])),
     }
+    if taken := sorted({*pipelines, *TAKEN}.intersection(candidates)):
+        raise ValueError(
+            f"expected candidates with names of their own, found {', '.join(taken)}, which is the "
+            f"name of another part: give it another in {CANDIDATES_FILE}"
+        )
+    return pipelines
 
 
 def candidate_names() -> list[str]:
@@ -49,7 +59,7 @@ def candidate_names() -> list[str]:
 
     Raises:
         FileNotFoundError: There is no such file.
-        ValueError: It lists no candidates.
+        ValueError: It lists no candidates, or one whose name is not as it should be.
     """
     path = _configuration() / CANDIDATES_FILE
     if not path.is_file():
@@ -60,6 +70,12 @@ def candidate_names() -> list[str]:
     candidates = (yaml.safe_load(path.read_text(encoding="utf-8")) or {}).get("candidates")
     if not candidates:
         raise ValueError(f"expected at least one entry under 'candidates' in {path}, found none")
+    for name in candidates:
+        if not NAME.fullmatch(str(name)):
+            raise ValueError(
+                f"expected candidates in {path} to be named by small letters, digits and '_', up "
+                f"to 64 with a letter first, found {name!a}"
+            )
     return list(candidates)
 
 

@@ -8,12 +8,12 @@ import tempfile
 from contextlib import suppress
 from pathlib import Path
 from secrets import token_hex
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mnist_kedro.whole_files import WholeFile
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from filelock import FileLock
 
@@ -29,59 +29,55 @@ class LivingRun:
     Args:
         project: Its folder.
         version: Of all that the run saves.
+        nodes: The paths of the files that each of its nodes saves.
     """
 
-    def __init__(self, project: Path, version: str) -> None:
-        self._project, self._version = project, version
-        self._record = project / FOLDER / f"{version}.json"
-        self._finished: dict[str, str] = {}
-        self._record.parent.mkdir(exist_ok=True)
+    def __init__(self, project: Path, version: str, nodes: Iterable[Sequence[str]] = ()) -> None:
+        self._path = project / FOLDER / f"{version}.json"
+        self._path.parent.mkdir(exist_ok=True)
         self._lock = _lock(project, version)
         self._lock.acquire()
         self._temporary_before = tempfile.tempdir
-        tempfile.tempdir = _make_temporary_folder(project, version)
-        self.finish({})
+        # The name is short: sockets of worker processes lie in it, and take about 100 letters.
+        temporary = Path(tempfile.gettempdir(), f"mnist-{token_hex(4)}")
+        self._finished: dict[str, str] = {}
+        self._record = {"temporary": str(temporary), "nodes": [list(files) for files in nodes]}
+        self.write_down({})
+        temporary.mkdir(mode=0o700)
+        tempfile.tempdir = str(temporary)
 
-    def finish(self, fingerprints: Mapping[str, str]) -> None:
-        """Write down what else is saved: the fingerprint by the dataset's name."""
-        self._finished |= fingerprints
-        with WholeFile(self._record) as file:
-            file.write(json.dumps(self._finished, indent=2).encode())
+    def write_down(self, finished: Mapping[str, str]) -> None:
+        """Add what else is saved to the run's record: fingerprints, by the names of datasets."""
+        self._finished |= finished
+        with WholeFile(self._path) as file:
+            file.write(json.dumps(self._record | {"finished": self._finished}, indent=2).encode())
 
     def end(self) -> None:
-        """Remove the temporary files and let go of the lock; the record stays."""
+        """Remove what is not finished, and let go of the lock; the record stays."""
         tempfile.tempdir = self._temporary_before
-        _remove_temporary_folder(self._project, self._version)
+        _remove_left_overs(self._path)
         self._lock.release()
         Path(self._lock.lock_file).unlink(missing_ok=True)
 
 
-def finished(project: Path, version: str) -> dict[str, str]:
-    """Return what a run has finished: fingerprints by the names of datasets; maybe nothing."""
-    found: dict[str, str] = {}
-    with suppress(FileNotFoundError):
-        found = json.loads((project / FOLDER / f"{version}.json").read_bytes())
-    return found
+def done(project: Path) -> dict[tuple[str, str], str]:
+    """Return the latest version of whatever a run has finished, by name and fingerprint."""
+    return {
+        (name, fingerprint): path.stem
+        for path in sorted((project / FOLDER).glob("*.json"))
+        for name, fingerprint in _read(path)["finished"].items()
+    }
 
 
-def versions(project: Path) -> list[str]:
-    """Return the versions of all runs, the latest first."""
-    return sorted((path.stem for path in (project / FOLDER).glob("*.json")), reverse=True)
-
-
-def killed_runs(project: Path) -> Iterator[str]:
-    """Yield the versions of runs that have ended without a word; each is yielded only once.
-
-    While one is yielded, no other process gets it.
-    """
+def remove_left_overs(project: Path) -> None:
+    """Remove what runs have left unfinished that were killed."""
     from filelock import Timeout
 
-    for path in sorted((project / FOLDER).glob("*.lock")):
-        lock = _lock(project, path.stem)
-        with suppress(Timeout), lock.acquire(blocking=False):
-            yield path.stem
-            _remove_temporary_folder(project, path.stem)
-            path.unlink(missing_ok=True)
+    for lock in sorted((project / FOLDER).glob("*.lock")):
+        with suppress(Timeout):
+            with _lock(project, lock.stem).acquire(blocking=False):
+                _remove_left_overs(lock.with_suffix(".json"))
+            lock.unlink(missing_ok=True)  # after it was let go of: Windows removes nothing open
 
 
 def has_ended(project: Path, version: str) -> bool:
@@ -99,20 +95,29 @@ def has_ended(project: Path, version: str) -> bool:
         return False
 
 
-def _make_temporary_folder(project: Path, version: str) -> str:
-    # Its name is short: sockets of worker processes lie in it, and take about a hundred letters.
-    folder = Path(tempfile.gettempdir(), f"mnist-{token_hex(4)}")
-    with WholeFile(project / FOLDER / f"{version}.tmp") as file:  # first: then it is never lost
-        file.write(bytes(folder))
-    folder.mkdir(mode=0o700)
-    return str(folder)
+def _remove_left_overs(path: Path) -> None:
+    """Remove what the run with this record has left of nodes that had not saved everything.
+
+    Else the next run would take the latest of each: the scores of one model, the predictions of
+    another.
+    """
+    record = _read(path)
+    for names in record["nodes"]:
+        files = [Path(name) for name in names]
+        if not all(file.exists() for file in files):
+            for file in files:
+                shutil.rmtree(file.parent, ignore_errors=True)  # it may not be there
+    if record["temporary"]:
+        shutil.rmtree(record["temporary"], ignore_errors=True)
+    for left in path.parent.glob(f".{path.name}.*"):
+        left.unlink(missing_ok=True)
 
 
-def _remove_temporary_folder(project: Path, version: str) -> None:
-    note = project / FOLDER / f"{version}.tmp"
-    with suppress(FileNotFoundError):
-        shutil.rmtree(note.read_bytes(), ignore_errors=True)
-        note.unlink()
+def _read(path: Path) -> dict[str, Any]:
+    record: dict[str, Any] = {"temporary": "", "nodes": [], "finished": {}}
+    with suppress(FileNotFoundError):  # a run that was killed before it wrote any
+        record |= json.loads(path.read_bytes())
+    return record
 
 
 def _lock(project: Path, version: str) -> FileLock:

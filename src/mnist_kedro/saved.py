@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import shutil
+import hashlib
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 from kedro.io import AbstractVersionedDataset, Version
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
-    from kedro.io import DataCatalog
-    from kedro.pipeline.node import Node
+    from kedro.io import AbstractDataset, DataCatalog
 
 
 @dataclass(frozen=True)
@@ -53,20 +53,31 @@ class Saved:
 
 def latest_version(catalog: DataCatalog, name: str) -> str | None:
     """Return the version that a dataset would be loaded with, `None` if it has none."""
-    dataset = catalog[name]
-    return dataset.resolve_load_version() if isinstance(dataset, AbstractVersionedDataset) else None
+    dataset = catalog.get(name)
+    return dataset.resolve_load_version() if is_versioned(dataset) else None
 
 
-def remove_unfinished(catalog: DataCatalog, nodes: Iterable[Node], version: str) -> None:
-    """Remove what a run has saved of nodes that had not saved everything.
+def is_versioned(
+    dataset: AbstractDataset[Any, Any] | None,
+) -> TypeGuard[AbstractVersionedDataset[Any, Any]]:
+    """Tell whether each run saves a version of its own."""
+    return isinstance(dataset, AbstractVersionedDataset) and dataset._version is not None
 
-    Else the next stage would take the latest of each: the scores of one model, the predictions of
-    another.
-    """
-    for node in nodes:
-        outputs = [catalog.get(name, version=Version(version, None)) for name in node.outputs]
-        files = [each for each in outputs if isinstance(each, AbstractVersionedDataset)]
-        if not all(file.exists() for file in files):
-            for file in files:
-                folder = Path(file._get_versioned_path(version)).parent
-                shutil.rmtree(folder, ignore_errors=True)  # it may not be there
+
+def local_file(dataset: AbstractDataset[Any, Any] | None, version: str) -> Path | None:
+    """Return the absolute path of a version of a dataset, if that is a local file."""
+    if is_versioned(dataset) and getattr(dataset, "_protocol", "file") == "file":
+        return Path(dataset._get_versioned_path(version)).absolute()
+    return None
+
+
+def content_sha256(dataset: AbstractDataset[Any, Any] | None) -> str | None:
+    """Return the sha256, in hex, of a dataset's file; `None` if it is not one that exists."""
+    if not isinstance(dataset, AbstractVersionedDataset):
+        return None
+    path = str(dataset._get_load_path())
+    files: Any = getattr(dataset, "_fs", None)
+    opened = files.open if files else open
+    with suppress(FileNotFoundError, IsADirectoryError), opened(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+    return None

@@ -2,11 +2,9 @@
 
 import os
 import warnings
-from pathlib import Path
-
-from kedro.utils import find_kedro_project
 
 from mnist_kedro import whole_files
+from mnist_kedro.configuration import ConfigLoader, project_folder
 from mnist_kedro.hooks import ProjectHooks
 from mnist_kedro.progress import progress_hooks
 from mnist_kedro.session import Session
@@ -26,6 +24,7 @@ warnings.filterwarnings("ignore", message=ORJSON)
 os.environ.setdefault("PYTHONWARNINGS", f"ignore:{ORJSON}")
 
 SESSION_CLASS = Session
+CONFIG_LOADER_CLASS = ConfigLoader
 HOOKS = (ProjectHooks(), progress_hooks, TrackingHooks())
 CONFIG_LOADER_ARGS = {
     "base_env": "base",
@@ -35,7 +34,7 @@ CONFIG_LOADER_ARGS = {
         "parameters": ["parameters*", "parameters*/**", "**/parameters*", "tracking*"]
     },
     # `${project:}` is the project's folder, from wherever one starts.
-    "custom_resolvers": {"project": lambda: str(find_kedro_project(Path.cwd()) or Path.cwd())},
+    "custom_resolvers": {"project": lambda: str(project_folder())},
     # An environment changes the values it names and keeps all others.
     "merge_strategy": {"parameters": "soft"},
 }

@@ -9,6 +9,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import socket
 import sys
 import threading
 import time
@@ -26,29 +27,38 @@ GLANCE_SECONDS = 0.2  # after which a worker looks again for its parent
 
 _last_words: list[Callable[[], None]] = []  # of the run under way
 _ending = threading.Event()
+_watched: list[int] = []  # signals
 
 
 @contextmanager
 def stopped_by_signals() -> Iterator[None]:
-    """Let Ctrl-C and SIGTERM end this process, in a context of the main thread."""
+    """Let Ctrl-C and SIGTERM end this process.
 
-    def stop(number: int, _: object) -> None:
-        for each in NAMES:
-            signal.signal(each, signal.SIG_IGN)  # once is enough
-        _ending.set()
-        # In a thread, because what the signal has interrupted may hold a lock that is needed.
-        threading.Thread(target=_end, args=(number,), daemon=True).start()
-
-    before = {number: signal.signal(number, stop) for number in NAMES}
-    if hasattr(os, "register_at_fork"):
-        os.register_at_fork(after_in_child=_end_with_the_run)
+    Does nothing outside of the main thread and in notebooks, where the process is not ours to end.
+    """
+    if threading.current_thread() is not threading.main_thread() or hasattr(sys, "ps1"):
+        yield
+        return
+    before = {number: signal.getsignal(number) for number in NAMES}
+    watched = [number for number in NAMES if before[number] is not signal.SIG_IGN]
+    reader, writer = socket.socketpair()
+    writer.setblocking(False)
+    # Python calls handlers between its own instructions, maybe minutes later; this tells at once.
+    wake_up = signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
+    for number in watched:
+        signal.signal(number, lambda *_: _ending.set())
+    _watched.extend(watched)
+    threading.Thread(target=_wait_for_signal, args=(reader,), daemon=True).start()
     try:
         yield
     finally:
         while is_stopping():  # else what fails now because of that would be told as an error
             time.sleep(SECONDS)
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        _watched.clear()
+        signal.set_wakeup_fd(wake_up)
+        for number in watched:
+            signal.signal(number, before[number])
+        writer.close()
 
 
 @contextmanager
@@ -65,6 +75,14 @@ def last_words(say: Callable[[], None]) -> Iterator[None]:
 def is_stopping() -> bool:
     """Tell whether a signal is ending this process."""
     return _ending.is_set()
+
+
+def _wait_for_signal(reader: socket.socket) -> None:
+    with reader:
+        while number := reader.recv(1):
+            if number[0] in _watched:
+                _ending.set()
+                _end(number[0])
 
 
 def _end(number: int) -> None:
@@ -85,7 +103,7 @@ def _end(number: int) -> None:
 def _stop_drawing() -> None:
     """Remove progress bars, and let nobody draw any more."""
     if tqdm := sys.modules.get("tqdm"):
-        tqdm.tqdm.get_lock().acquire(timeout=1)
+        tqdm.tqdm.get_lock().acquire(timeout=SECONDS / 10)
     if sys.stderr.isatty():
         sys.stderr.write(ERASE_BELOW)
 
@@ -100,9 +118,11 @@ def _end_with_the_run() -> None:
 
     So does the end of the run: after kill -9, workers would wait for more work for ever.
     """
-    for number in NAMES:
-        signal.signal(number, signal.SIG_DFL)
-    threading.Thread(target=_end_after, args=(os.getppid(),), daemon=True).start()
+    if _watched:
+        signal.set_wakeup_fd(-1)
+        for number in _watched:
+            signal.signal(number, signal.SIG_DFL)
+        threading.Thread(target=_end_after, args=(os.getppid(),), daemon=True).start()
 
 
 def _end_after(parent: int) -> None:
@@ -110,3 +130,7 @@ def _end_after(parent: int) -> None:
     while os.getppid() == parent:
         time.sleep(GLANCE_SECONDS)
     os._exit(1)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_end_with_the_run)

@@ -1,6 +1,7 @@
 import pickle
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -43,6 +44,36 @@ def test_same_seed_same_weights_to_the_bit(digits, options):
     )
     np.testing.assert_array_equal(first, second)
     assert not np.array_equal(first, other)
+
+
+def test_same_seed_same_pickle_to_the_bit_whatever_it_took(digits):
+    images, labels = digits.train_images[:200], digits.train_labels[:200]
+    first, second, other = (
+        TorchClassifier(epochs=2, random_state=seed).fit(images, labels, after_epoch=after)
+        for seed, after in ((1, None), (1, lambda _: time.sleep(0.01)), (2, None))
+    )
+    assert first.history_ != second.history_
+    assert pickle.dumps(first) == pickle.dumps(second) != pickle.dumps(other)
+    rows = pickle.loads(pickle.dumps(first)).history_
+    assert [set(row) for row in rows] == [{"epoch", "loss", "train_accuracy"}] * 2
+
+
+def test_the_optimizer_which_may_import_for_seconds_is_made_before_the_first_epoch_is_timed():
+    """In a process of its own: the import is the first one only there."""
+    script = (
+        "import sys, torch\n"
+        "from mnist_kedro.classifiers.items import Items\n"
+        "from mnist_kedro.classifiers.training import Recipe, train_epochs\n"
+        "network, cpu = torch.nn.Linear(3, 2), torch.device('cpu')\n"
+        "recipe = Recipe(1, 2, 0.1, 0.0, 0.0, None, 'float32')\n"
+        "items, targets = Items(torch.ones(4, 3).numpy(), cpu), torch.zeros(4, dtype=torch.int64)\n"
+        "epochs = train_epochs(network, items, targets, recipe)\n"
+        "before = set(sys.modules)\n"
+        "next(epochs)\n"
+        "print([name for name in set(sys.modules) - before if name.startswith('torch._dynamo')])\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.stdout == "[]\n", done.stderr
 
 
 def test_fitting_leaves_the_global_random_numbers_alone(digits):

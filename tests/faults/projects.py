@@ -51,7 +51,7 @@ class Project:
     def records(self):
         """Return what each run has finished, by version, the earliest first."""
         paths = sorted((self.folder / ".runs").glob("*.json"))
-        return {path.stem: json.loads(path.read_bytes()) for path in paths}
+        return {path.stem: json.loads(path.read_bytes())["finished"] for path in paths}
 
     def accuracies(self):
         """Return the validation accuracies of the latest leaderboard, by candidate."""

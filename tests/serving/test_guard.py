@@ -126,6 +126,14 @@ def test_other_requests_are_refused(server, status, request_bytes):
     assert is_sentence(answer)
 
 
+@pytest.mark.parametrize("part", ["bytes=0-9", "bytes=9999999-", "digits"])
+def test_whoever_asks_for_a_part_of_the_page_gets_all_of_it(server, part):
+    whole = server.request("GET", "/")[2]
+    status, _, content = server.request("GET", "/", headers={"Range": part})
+    assert status == 200
+    assert content == whole
+
+
 def test_who_sends_a_large_body_to_its_end_gets_the_refusal(server):
     body = itertools.repeat(bytes(MEBIBYTE), 100)
     start = post("image/png", 100 * MEBIBYTE, "Connection: close")

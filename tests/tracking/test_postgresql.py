@@ -1,9 +1,13 @@
 """Runs that are tracked in a real PostgreSQL server."""
 
+from contextlib import ExitStack, closing
+
+import psycopg2
 import pytest
 from mlflow import MlflowClient
+from sqlalchemy import MetaData, create_engine
 
-from .conftest import TRACKED, runs_in
+from .conftest import ON, TRACKED, TWO, runs_in, wait_until
 from .postgresql import INITDB, PASSWORD, QUOTED, postgresql
 
 pytestmark = [
@@ -32,10 +36,23 @@ def files_with(secret, folder):
     ]
 
 
-def test_a_default_run_is_tracked(project, database, run_kedro, monkeypatch):
+def everything_in(uri):
+    """Return all rows of all tables as text."""
+    engine, schema = create_engine(uri), MetaData()
+    schema.reflect(engine)
+    with engine.connect() as connection:
+        return "".join(
+            str(connection.execute(table.select()).all()) for table in schema.tables.values()
+        )
+
+
+def test_a_default_run_is_tracked_without_any_password(project, database, run_kedro, monkeypatch):
     uri = database("default")
     monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
-    done = run_kedro(project, "run", "--params", TRACKED)
+    addresses = (
+        "tracking.uri=https://me:hidden-1@host/,tuning.storage=postgresql://me:hidden-2@host/"
+    )
+    done = run_kedro(project, "run", "--params", f"{TRACKED},{addresses}")
     assert done.returncode == 0, done.stderr
     client, runs = runs_in(uri)
     assert set(runs) == {"parent", "final_model", *CANDIDATES}
@@ -45,6 +62,11 @@ def test_a_default_run_is_tracked(project, database, run_kedro, monkeypatch):
     champion = client.get_model_version_by_alias("mnist_kedro", "champion")
     assert champion.run_id == runs["final_model"].info.run_id
     assert not (project / "mlflow.db").exists()
+    told = everything_in(uri) + done.stdout + done.stderr
+    assert champion.run_id in told
+    for secret in (PASSWORD, QUOTED, "hidden-"):
+        assert secret not in told
+        assert files_with(secret, project) == []
 
 
 def test_runs_that_begin_at_once_on_an_empty_database_all_succeed(
@@ -77,3 +99,30 @@ def test_a_wrong_password_is_one_sentence_and_told_nowhere(
     for secret in ("s3cret", PASSWORD, QUOTED):
         assert secret not in done.stdout + done.stderr
         assert files_with(secret, project) == []
+
+
+def test_a_server_that_dies_while_the_second_candidate_trains_loses_nothing(used_project, start):
+    slow = "candidates.mlp_64.hyperparameters.epochs=150"
+    metrics = "mlp_64/metrics.json/*/metrics.json"
+    before = set((used_project / "data").rglob(metrics))
+    with ExitStack() as stack:
+        uri = stack.enter_context(postgresql())("dying")
+        process = start(used_project, *TWO, f"{ON},{slow}", MLFLOW_TRACKING_URI=uri)
+        wait_until(lambda: has_the_first(uri))
+        stack.close()
+        _, errors = process.communicate(timeout=120)
+    assert process.returncode == 0, errors
+    (warning,) = [line for line in errors.splitlines() if " INFO " not in line]
+    assert "WARNING MLflow does not take what this run logs" in warning
+    assert len(set((used_project / "data").rglob(metrics)) - before) == 1
+
+
+def has_the_first(uri):
+    """Whether a run is logged; MLflow's client would join in making the tables."""
+    with closing(psycopg2.connect(uri.replace("+psycopg2", ""))) as connection:
+        cursor = connection.cursor()
+        try:
+            cursor.execute("SELECT 1 FROM runs WHERE status = 'FINISHED'")
+        except psycopg2.errors.UndefinedTable:
+            return False
+        return cursor.fetchone() is not None

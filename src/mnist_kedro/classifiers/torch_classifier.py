@@ -62,7 +62,7 @@ class TorchClassifier(ClassifierMixin, PortableNetwork):
         classes_: `(n_classes,)`, the labels, sorted.
         history_: Per epoch a mapping: `epoch`, `seconds` of training so far, `loss` (mean
             cross-entropy) and `train_accuracy` (both measured while training) and, if `fit` was
-            given validation data, `validation_accuracy`.
+            given validation data, `validation_accuracy`. A pickle has all but the seconds.
         n_parameters_: Weights and biases of the network.
     """
 
@@ -173,7 +173,7 @@ class TorchClassifier(ClassifierMixin, PortableNetwork):
     ) -> None:
         epochs = train_epochs(self.network_, items, targets, self._recipe())
         validate = partial(self.score, *validation_data) if validation_data else None
-        self.history_: list[dict[str, float]] = []
+        self.history_ = []
         for row in watch_epochs(epochs, self.epochs, self.network, validate):
             self.history_.append(row)
             if after_epoch:

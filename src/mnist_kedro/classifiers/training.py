@@ -55,7 +55,10 @@ class Recipe:
 def train_epochs(
     network: torch.nn.Module, items: Items, targets: torch.Tensor, recipe: Recipe
 ) -> Iterator[tuple[float, float]]:
-    """Train a network in place, one epoch per step of this iterator.
+    """Train a network in place, one epoch per step of the iterator.
+
+    The optimizer is there before the first step: the first one of a process makes PyTorch import
+    its compiler, which takes seconds, and whoever times the epochs would count them.
 
     Args:
         network: Takes `float32 (n, ...)`, returns logits `(n, n_classes)`.
@@ -63,11 +66,9 @@ def train_epochs(
         targets: `int64 (n,)`, the classes' numbers, on that device.
         recipe: How.
 
-    Yields:
-        The epoch's mean cross-entropy and its accuracy, both measured while training.
-
-    Raises:
-        FloatingPointError: The loss is no longer a number.
+    Returns:
+        Iterator of each epoch's mean cross-entropy and its accuracy, both measured while training.
+        It raises a `FloatingPointError` when the loss is no longer a number.
     """
     optimizer = torch.optim.AdamW(
         network.parameters(), weight_decay=recipe.weight_decay, fused=True
@@ -76,6 +77,17 @@ def train_epochs(
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, recipe.learning_rate, total_steps=steps
     )
+    return _train_all(network, items, targets, recipe, optimizer, schedule)
+
+
+def _train_all(
+    network: torch.nn.Module,
+    items: Items,
+    targets: torch.Tensor,
+    recipe: Recipe,
+    optimizer: torch.optim.Optimizer,
+    schedule: torch.optim.lr_scheduler.LRScheduler,
+) -> Iterator[tuple[float, float]]:
     for epoch in range(1, recipe.epochs + 1):
         loss, accuracy = _train_epoch(network, items, targets, recipe, optimizer, schedule)
         if not math.isfinite(loss):

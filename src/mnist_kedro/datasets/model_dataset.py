@@ -16,6 +16,8 @@ from kedro_datasets.pickle import PickleDataset
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from kedro.io import Version
+
 PACKAGES = ("numpy", "scikit-learn", "torch")  # of which a pickled model holds objects
 
 logger = logging.getLogger(__name__)
@@ -27,6 +29,37 @@ class ModelDataset(PickleDataset):
     The manifest, `<name>.json`, has the sha256 of the pickle and the versions of Python and of the
     packages that made it. It tells a torn or changed file from a whole one; it is no signature.
     """
+
+    def __init__(
+        self,
+        filepath: str,
+        version: Version | None = None,
+        credentials: dict[str, Any] | None = None,
+        fs_args: dict[str, Any] | None = None,
+        metadata: dict[str, Any] | None = None,
+    ) -> None:
+        """Describe the file.
+
+        Args:
+            filepath: Where it lies, here or on a remote file system.
+            version: Versions to load and save, from the catalog.
+            credentials: For a remote file system.
+            fs_args: Options of the file system.
+            metadata: Free for plugins; not used here.
+
+        Raises:
+            ValueError: There are no versions: a pickle and its manifest, replaced one after the
+                other, would not belong together in between.
+        """
+        if version is None:
+            raise ValueError(f"{filepath}: expected a model with `versioned: true`, found none")
+        super().__init__(
+            filepath=filepath,
+            version=version,
+            credentials=credentials,
+            fs_args=fs_args,
+            metadata=metadata,
+        )
 
     def load(self) -> Any:  # noqa: ANN401 (any model)
         """Return the model; warn of packages that have changed since it was saved.
@@ -48,7 +81,7 @@ class ModelDataset(PickleDataset):
             return pickle.load(file)
 
     def save(self, data: Any) -> None:  # noqa: ANN401
-        """Write the model and its manifest; there is never one without the other."""
+        """Write the manifest, then the model: there is never a model without one."""
         path = get_filepath_str(self._get_save_path(), self._protocol)
         with self._fs.open(path, "wb") as file:
             hashed = _HashedFile(file)

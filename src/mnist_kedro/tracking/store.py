@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import socket
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 from urllib.parse import urlsplit
 
-from mnist_kedro.parameters import Parameters, public_address
+from pydantic import Field
+
+from mnist_kedro.parameters import Name, Parameters, public_address
 from mnist_kedro.tracking.databases import (
     ANSWER_SECONDS,
     PORTS,
@@ -29,7 +31,7 @@ SIGN_OF_LIFE = "/api/2.0/mlflow/experiments/search?max_results=1"  # /health is 
 ENVIRONMENT = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",  # a server that dies costs seconds, not minutes
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
-    "MLFLOW_LOGGING_LEVEL": "ERROR",
+    "MLFLOW_LOGGING_LEVEL": "CRITICAL",  # what it logs as an error it raises, too
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
 }
@@ -41,8 +43,8 @@ class TrackingParameters(Parameters):
 
     enabled: bool
     uri: str | None
-    experiment: str
-    registered_model: str
+    experiment: Name
+    registered_model: Annotated[Name, Field(pattern="^[^/:]+$")]  # as MLflow wants it
 
 
 def open_experiment(parameters: TrackingParameters, project: Path) -> str:

@@ -14,9 +14,9 @@ PARAMETERS = ModelSelectionParameters(alpha=0.05, cost="fit_seconds")
 
 
 def results(**candidates):
-    """Results by candidate: number of wrong predictions (the first ones), seconds to fit."""
+    """Results by candidate: number of wrong predictions (the first ones), seconds to fit, bytes."""
     made = {}
-    for name, (wrong, seconds) in candidates.items():
+    for name, (wrong, seconds, *size) in candidates.items():
         labels = np.arange(N) % 10
         predictions = np.where(np.arange(N) < wrong, (labels + 1) % 10, labels)
         made[f"{name}.validation_predictions"] = pd.DataFrame(
@@ -25,7 +25,7 @@ def results(**candidates):
         made[f"{name}.metrics"] = dict.fromkeys(COLUMNS[2:], 0.0) | {
             "validation_accuracy": 1 - wrong / N,
             "fit_seconds": seconds,
-            "model_bytes": 1000 - seconds,
+            "model_bytes": size[0] if size else 1000 - seconds,
             "data": "digits",
             "data_sha256": "abc",
             "sha256": {"train_images": "def"},
@@ -73,7 +73,76 @@ def test_among_equals_the_cheapest_wins():
 def test_the_most_accurate_may_be_the_cheapest_too():
     champion = champion_of(good=(2, 1), equal=(3, 2), bad=(60, 0.1))
     assert champion["candidate"] == "good"
-    assert "the cheapest (fit_seconds 1) of the 2 that do not differ" in champion["reason"]
+    assert champion["reason"] == (
+        "good (99.00 %) is the most accurate, and the cheapest (fit_seconds 1) of the 2 that do "
+        "not differ significantly (exact McNemar, p >= 0.05)."
+    )
+
+
+@pytest.mark.parametrize("seconds", [1.1, 1.05, 1.0, 0.95])
+def test_of_near_ties_in_cost_the_most_accurate_wins(seconds):
+    """Whichever of the two happened to be measured as the cheaper one."""
+    champion = champion_of(cheap=(6, 1.0), better=(5, seconds), dear=(2, 100))
+    assert champion["candidate"] == "better"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "winner"),
+    [((10, 11), "b"), ((3, 3.3), "b"), ((0.7, 0.77), "b"), ((100, 110), "b"), ((10, 11.01), "a")],
+)
+def test_ten_percent_more_is_a_near_tie_and_more_is_none(seconds, winner):
+    cheaper, dearer = seconds
+    assert champion_of(a=(6, cheaper), b=(5, dearer))["candidate"] == winner
+
+
+def test_near_is_measured_from_the_cheapest_not_from_neighbour_to_neighbour():
+    assert champion_of(a=(7, 1.0), b=(6, 1.09), c=(5, 1.18))["candidate"] == "b"
+
+
+def test_a_near_tie_with_a_significantly_worse_candidate_is_none():
+    assert champion_of(worse=(60, 1.0), good=(3, 5), better=(2, 5.2))["candidate"] == "better"
+
+
+def test_equal_near_ties_go_to_the_smaller_model_then_by_name_whatever_was_measured():
+    for times in [(1.0, 1.05), (1.05, 1.0)]:
+        sizes = dict(zip(("a", "b"), [(5, times[0], 900), (5, times[1], 800)], strict=True))
+        assert champion_of(**sizes)["candidate"] == "b"
+        equal = {name: (5, seconds, 800) for name, seconds in zip("ba", times, strict=True)}
+        assert champion_of(**equal)["candidate"] == "a"
+
+
+@pytest.mark.parametrize("seconds", [(1, 2, 3, 4), (4, 3, 2, 1), (2, 4, 1, 3)])
+def test_the_order_does_not_depend_on_measured_seconds(seconds):
+    wrong_and_bytes = {"d": (5, 700), "c": (5, 800), "b": (5, 800), "a": (6, 1)}
+    made = {
+        name: (wrong, measured, size)
+        for (name, (wrong, size)), measured in zip(wrong_and_bytes.items(), seconds, strict=True)
+    }
+    board = rank_candidates(PARAMETERS, **results(**made))
+    assert list(board["candidate"]) == ["d", "b", "c", "a"]
+
+
+def test_a_near_tie_that_decided_for_the_most_accurate_is_told():
+    assert champion_of(cheap=(6, 1), better=(5, 1.1), bad=(60, 0.1))["reason"] == (
+        "better (97.50 %) is the most accurate of the 2 that do not differ significantly (exact "
+        "McNemar, p >= 0.05); cheap (97.00 %) costs less by no more than 10 % (fit_seconds 1 "
+        "against 1.1), which counts as equal, and is not more accurate."
+    )
+
+
+def test_a_near_tie_that_decided_between_others_is_told():
+    assert champion_of(cheap=(6, 1), better=(5, 1.1), dear=(2, 100))["reason"] == (
+        "better (97.50 %) costs less than dear (99.00 %), the most accurate (fit_seconds 1.1 "
+        "against 100), which is not significantly better (exact McNemar, p = 0.25 >= 0.05); cheap "
+        "(97.00 %) costs less by no more than 10 % (fit_seconds 1 against 1.1), which counts as "
+        "equal, and is not more accurate."
+    )
+
+
+def test_of_equally_accurate_candidates_none_is_called_better():
+    assert champion_of(small=(2, 100, 10), fast=(2, 1, 900))["reason"] == (
+        "fast (99.00 %) costs less than small, as accurate (fit_seconds 1 against 100)."
+    )
 
 
 def test_a_single_candidate_wins():

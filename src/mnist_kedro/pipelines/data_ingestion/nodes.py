@@ -14,7 +14,7 @@ from pydantic import Field
 from mnist_kedro.idx import idx_sha256
 from mnist_kedro.lazy import Figure
 from mnist_kedro.mirrors import DownloadError, download
-from mnist_kedro.parameters import Parameters
+from mnist_kedro.parameters import Name, Parameters
 from mnist_kedro.plots import plot_sample_grid
 from mnist_kedro.sources import FILES, Arrays, embedded_digits, load_folder
 
@@ -40,8 +40,8 @@ class Checksums(Parameters):
 class DataIngestionParameters(Parameters):
     """Which data, from where."""
 
-    name: str
-    source: str
+    name: Name
+    source: Name
     cache: Path
     mirrors: tuple[Address, ...]
     sha256: Checksums

@@ -1,0 +1,88 @@
+"""The same commit, data, seed and number of threads give the same results to the bit.
+
+Two fresh clones, one run node by node and one with candidates side by side, save the same files.
+The cost is one that is counted: seconds, the default, are measured, so no rule can make a choice by
+them certain.
+"""
+
+import json
+
+import pandas as pd
+import pytest
+
+# All that may differ, by name: what was timed, and which run it was.
+TIMED = {"seconds", "fit_seconds", "predict_ms_per_image", "predict_ms_single_image"}
+OF_THIS_RUN = {"run_id", "versions"}
+MAY_DIFFER = TIMED | OF_THIS_RUN
+LINES_THAT_MAY_DIFFER = ("- prediction", "- fit: ", "- run: ")  # of the model card
+ARGUMENTS = ["run", "--params=data_ingestion.source=embedded,model_selection.cost=model_bytes"]
+
+pytestmark = pytest.mark.slow
+
+
+def without_what_may_differ(value):
+    if isinstance(value, dict):
+        return {k: without_what_may_differ(v) for k, v in value.items() if k not in MAY_DIFFER}
+    return [without_what_may_differ(each) for each in value] if isinstance(value, list) else value
+
+
+def content(path):
+    """What a file says, without what may differ; of all but tables and texts, its bytes."""
+    if path.suffix == ".csv":
+        table = pd.read_csv(path, dtype=str, keep_default_na=False)
+        return table.drop(columns=MAY_DIFFER.intersection(table)).to_csv()
+    if path.suffix == ".json":
+        return without_what_may_differ(json.loads(path.read_text()))
+    if path.suffix == ".md":
+        lines = path.read_text().splitlines()
+        return [line for line in lines if not line.startswith(LINES_THAT_MAY_DIFFER)]
+    return path.read_bytes()
+
+
+def saved(project):
+    """All files of the data by their paths, without the name of the one version there is."""
+    files = [path for path in (project / "data").rglob("*") if path.is_file()]
+    by_path = {path.relative_to(project).parent.parent / path.name: path for path in files}
+    assert len(by_path) == len(files)
+    return by_path
+
+
+@pytest.fixture(scope="module")
+def two_clones(tmp_path_factory, copy_project, run_kedro):
+    """Projects after a run each, one after the other and side by side."""
+    projects = []
+    for runner in ("SequentialRunner", "ParallelRunner"):
+        project = copy_project(tmp_path_factory.mktemp(runner) / "project")
+        done = run_kedro(project, *ARGUMENTS, f"--runner={runner}")
+        assert done.returncode == 0, done.stderr
+        projects.append(project)
+    return projects
+
+
+def test_two_clones_save_the_same(two_clones):
+    one, other = map(saved, two_clones)
+    assert set(one) == set(other)
+    different = [str(name) for name in one if content(one[name]) != content(other[name])]
+    assert different == []
+
+
+def test_among_what_is_compared_are_models_predictions_order_and_champion(two_clones):
+    names = {str(path) for path in saved(two_clones[0])}
+    assert {
+        "data/06_models/cnn/model.pkl/model.pkl",
+        "data/06_models/final_model/model.onnx/model.onnx",
+        "data/06_models/final_model/model.pkl/model.pkl",
+        "data/07_model_output/contact_sheet.png/contact_sheet.png",
+        "data/07_model_output/random_forest/validation_predictions.csv/validation_predictions.csv",
+        "data/08_reporting/champion.json/champion.json",
+        "data/08_reporting/leaderboard.csv/leaderboard.csv",
+    } <= names
+
+
+def test_nothing_but_these_names_is_left_out(tmp_path):
+    path = tmp_path / "metrics.json"
+    path.write_text('{"a": {"fit_seconds": 1, "b": [{"seconds": 2, "c": 3}]}, "log_loss": 0.1}')
+    assert content(path) == {"a": {"b": [{"c": 3}]}, "log_loss": 0.1}
+    path = tmp_path / "history.csv"
+    path.write_text("epoch,seconds,loss\n1,0.5,0.10\n")
+    assert content(path) == ",epoch,loss\n0,1,0.10\n"
