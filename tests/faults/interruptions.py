@@ -72,6 +72,7 @@ def _interrupt(project, number, turn, moment, measure):
     runner = RUNNERS[turn % len(RUNNERS)]
     resumed = (turn // CHAIN + turn) % 2 == 1
     arguments = (f"--runner={runner}", "--params", f"data_ingestion.cache=data/{turn}")
+    before = project.records().keys()
     process = project.start(*arguments)
     moment_seconds = moment * measure.seconds[runner]
     while project.processor_seconds() < moment_seconds:
@@ -81,16 +82,16 @@ def _interrupt(project, number, turn, moment, measure):
         os.kill(pid, number)  # Ctrl-C in a terminal reaches the workers too
     lost = _ended_badly(project, process, number)
     lost += _workers_left(project)
-    before = project.records()
+    finished = {name for record in project.records_since(before) for name in record}
+    before = project.records().keys()
     done = project.run(*arguments, *([ONLY_MISSING] if resumed else []))
     if done.returncode:
         return [*lost, f"the next run failed: {done.stderr[-2000:]}"]
     if project.accuracies() != measure.accuracies:
         lost.append(f"expected {measure.accuracies}, found {project.accuracies()}")
     if resumed:
-        (now,) = project.records().keys() - before
-        again = project.records()[now].keys() & [*before.values()][-1].keys()
-        lost += [f"{name} was made again" for name in again]
+        (made,) = project.records_since(before)
+        lost += [f"{name} was made again" for name in finished.intersection(made)]
     lost += losses(project)
     return [f"{turn}, {runner} after {moment:.3f} of its time: {each}" for each in lost]
 

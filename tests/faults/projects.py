@@ -53,6 +53,10 @@ class Project:
         paths = sorted((self.folder / ".runs").glob("*.json"))
         return {path.stem: json.loads(path.read_bytes())["finished"] for path in paths}
 
+    def records_since(self, versions):
+        """Return the records of the runs of other versions."""
+        return [record for version, record in self.records().items() if version not in versions]
+
     def accuracies(self):
         """Return the validation accuracies of the latest leaderboard, by candidate."""
         path = max((self.folder / "data").glob("08_reporting/leaderboard.csv/*/leaderboard.csv"))

@@ -26,8 +26,8 @@ def resumes(folder, candidates=()):
 
 
 def _made_by_going_on(project, *arguments):
-    before = project.records()
+    before = project.records().keys()
     done = project.run("--only-missing-outputs", *arguments)
     assert done.returncode == 0, done.stderr
-    (version,) = project.records().keys() - before
-    return project.records()[version]
+    (made,) = project.records_since(before)
+    return made
