@@ -192,3 +192,15 @@ def test_afterwards_signals_do_what_they_did():
     with stopped_by_signals():
         assert signal.getsignal(signal.SIGINT) is not before[0]
     assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == before
+
+
+def test_a_worker_ends_if_its_parent_was_gone_before_it_could_ask():
+    work = """
+    os.getppid = lambda: 1  # as of those whose parent is gone
+    if not (worker := os.fork()):
+        time.sleep(20)
+        os._exit(0)
+    print(os.waitstatus_to_exitcode(os.waitpid(worker, 0)[1]), flush=True)
+    os._exit(0)
+"""
+    assert start(work).communicate(timeout=10)[0] == "1\n"

@@ -28,6 +28,7 @@ GLANCE_SECONDS = 0.2  # after which a worker looks again for its parent
 _last_words: list[Callable[[], None]] = []  # of the run under way
 _ending = threading.Event()
 _watched: list[int] = []  # signals
+_forking: list[int] = []  # the process that forked last
 
 
 @contextmanager
@@ -122,7 +123,7 @@ def _end_with_the_run() -> None:
         signal.set_wakeup_fd(-1)
         for number in _watched:
             signal.signal(number, signal.SIG_DFL)
-        threading.Thread(target=_end_after, args=(os.getppid(),), daemon=True).start()
+        threading.Thread(target=_end_after, args=(_forking[-1],), daemon=True).start()
 
 
 def _end_after(parent: int) -> None:
@@ -132,5 +133,10 @@ def _end_after(parent: int) -> None:
     os._exit(1)
 
 
+def _note_parent() -> None:
+    """Keep the id of the process that forks: it may have ended before its worker asks for it."""
+    _forking[:] = [os.getpid()]
+
+
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_end_with_the_run)
+    os.register_at_fork(before=_note_parent, after_in_child=_end_with_the_run)
