@@ -137,6 +137,18 @@ def test_another_way_to_save_repeats_what_is_saved_so(run, tmp_path):
     assert run(sum=JSONDataset(version=Version(None, "2"), **other))[0] == ["add"]
 
 
+def test_a_project_that_was_moved_repeats_nothing(run, tmp_path):
+    run()
+    moved = tmp_path / "moved"
+    moved.mkdir()
+    for name in SAVED:
+        (tmp_path / name).rename(moved / name)
+    there = {
+        name: JSONDataset(filepath=str(moved / name), version=Version(None, "2")) for name in SAVED
+    }
+    assert run(**there)[0] == []
+
+
 def test_other_inputs_repeat_what_depends_on_them(run, tmp_path):
     run()
     JSONDataset(filepath=str(tmp_path / "images"), version=Version(None, "1b")).save(7)

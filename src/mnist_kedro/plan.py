@@ -130,9 +130,13 @@ class RunPlan:
         return self._contents[plain]
 
     def _describe(self, name: str) -> str:
-        """Return how a dataset is saved, from its entry in the catalog."""
+        """Return how a dataset is saved, from its catalog entry; not where: that may move."""
         dataset = self._catalog[name]
-        entry = {key: value for key, value in dataset._describe().items() if key != "version"}
+        entry = {
+            key: value
+            for key, value in dataset._describe().items()
+            if key not in ("version", "filepath")
+        }
         return f"{type(dataset).__qualname__} {entry}"
 
     def _versioned(self, node: Node) -> list[str]:
