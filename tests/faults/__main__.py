@@ -91,6 +91,8 @@ NEEDS_DISKS = ("full", "read_only")
 def main():
     arguments = parse_arguments()
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+    # Shells let what they start in the background ignore Ctrl-C, and runs would inherit that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     counts = []
     # Its name is short: sockets of worker processes lie in it, and take about a hundred letters.
     with tempfile.TemporaryDirectory(prefix="f") as folder:
