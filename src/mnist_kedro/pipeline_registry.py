@@ -26,14 +26,19 @@ NAME = re.compile("[a-z][a-z0-9_]{0,63}")
 TAKEN = {"final_model"}  # a folder in data/06_models
 
 
-def register_pipelines() -> dict[str, Pipeline]:
-    """Return the pipelines by name; `__default__` is what `kedro run` runs."""
+def register_pipelines(folds: int | None = None) -> dict[str, Pipeline]:
+    """Return the pipelines by name; `__default__` is what `kedro run` runs.
+
+    Args:
+        folds: With a node each, per candidate. Kedro gives none; `after_context_created` in
+            `hooks.py` knows the parameters, and registers anew.
+    """
     candidates = candidate_names()
     stages = {
         "data_ingestion": data_ingestion.create_pipeline(),
-        "data_split": data_split.create_pipeline(),
-        "model_training": model_training.create_pipeline(candidates),
-        "model_selection": model_selection.create_pipeline(candidates),
+        "data_split": data_split.create_pipeline(folds),
+        "model_training": model_training.create_pipeline(candidates, folds),
+        "model_selection": model_selection.create_pipeline(candidates, folds),
         "final_training": final_training.create_pipeline(),
         "inference": inference.create_pipeline(),
     }

@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from mnist_kedro.metrics import percent
+from mnist_kedro.tables import folds_table, predictions_table
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -45,6 +46,8 @@ def print_summary(made: Collection[str], saved: Saved) -> None:
         data = escape(candidates[0]["data"])
         console.print(f"\n[bold]Candidates on {data}[/]: validation accuracy")
         console.print(_candidates_table(candidates, console))
+        if "fold_leaderboard" in made:
+            console.print(folds_table(saved.load("fold_leaderboard")))
         next_steps |= look if "champion" in made else COMPARE
     if "champion" in made:
         champion = saved.load("champion")
@@ -157,26 +160,13 @@ def _say_predictions(console: Console, saved: Saved) -> None:
     if known and saved.version("final_manifest") == saved.version(who):
         who = f"{who}, {_of(saved.load('final_manifest'))}"
     if not predictions["file"].str.startswith("test_images#").all():
-        console.print(_predictions_table(predictions.head(PREDICTIONS)))
+        console.print(predictions_table(predictions.head(PREDICTIONS)))
     count = f"{predictions['label'].count():,} of {len(predictions):,} images"
     _say(console, "Predicted", f"{count}, by {who}.")
     if odd := int(predictions["warning"].count()):
         _say(console, "Odd", f"{odd:,} with a warning.")
     _say_path(console, "File", saved, "predictions")
     _say_path(console, "Pictures", saved, "contact_sheet")
-
-
-def _predictions_table(predictions: pd.DataFrame) -> Table:
-    table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    for name in ("file", "label", "confidence", "second", "warning"):
-        table.add_column(name, justify="left" if name in ("file", "warning") else "right")
-    for row in predictions.astype(object).where(predictions.notna(), None).to_dict("records"):
-        label, second = (
-            "" if row[key] is None else str(row[key]) for key in ("label", "second_label")
-        )
-        sure = "" if row["confidence"] is None else percent(row["confidence"])
-        table.add_row(escape(row["file"]), label, sure, second, escape(row["warning"] or ""))
-    return table
 
 
 def _of(manifest: Mapping[str, Any]) -> str:

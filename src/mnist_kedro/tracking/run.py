@@ -19,7 +19,7 @@ from mlflow.models import infer_signature
 import mnist_kedro
 from mnist_kedro.charts import candidate_colours
 from mnist_kedro.saved import Saved
-from mnist_kedro.tracking.children import child_run, log_trials
+from mnist_kedro.tracking.children import child_run, log_folds, log_trials
 from mnist_kedro.tracking.registry import register_model
 from mnist_kedro.tracking.results import RUN_ID, Fitted, numbers, public_parameters, run_tags
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 RUN_REPORTS = (
     *("dataset_profile", "sample_grid", "split_counts", "leaderboard", "champion"),
-    *("test_leaderboard", "tuning_trials", "tuning_chart"),
+    *("fold_scores", "fold_leaderboard", "test_leaderboard", "tuning_trials", "tuning_chart"),
 )
 # What `mnist_kedro.classifiers` needs where a model is served.
 MODEL_PACKAGES = (*("lazy-loader", "numpy", "pandas", "pydantic", "scikit-learn", "torch", "tqdm"),)
@@ -93,6 +93,8 @@ class TrackedRun:
                 self._log_child(namespace, Fitted.final(self._saved))
             if output == "tuning_trials":
                 log_trials(self._saved.load(output), self._run_id, self._tags)
+            if output == "fold_scores":
+                log_folds(self._saved.load(output), self._children, self._run_id, self._tags)
         if child := self._children.get(namespace):
             self._log_files(outputs, child)
 

@@ -18,11 +18,12 @@ logger = logging.getLogger(__name__)
 
 
 class DataSplitParameters(Parameters):
-    """How many images take part, and which share of them validates."""
+    """How many images take part, which share of them validates, and in how many folds."""
 
     sample_size: Annotated[int, Field(strict=True, gt=0)] | None
     validation_fraction: float = Field(gt=0, lt=1)
     seed: int = Field(ge=0)
+    folds: Annotated[int, Field(strict=True, ge=2)] | None = None
 
 
 def split_images(train_labels: NDArray[np.uint8], parameters: DataSplitParameters) -> pd.DataFrame:
@@ -53,6 +54,34 @@ def split_images(train_labels: NDArray[np.uint8], parameters: DataSplitParameter
     names = np.repeat(["train", "validation"], sizes)
     splits = pd.DataFrame({"index": chosen, "label": train_labels[chosen], "split": names})
     return splits.sort_values("index", ignore_index=True)
+
+
+def split_folds(splits: pd.DataFrame, parameters: DataSplitParameters) -> list[pd.DataFrame]:
+    """Split the same sample into folds, each class by equal shares.
+
+    Args:
+        splits: Rows of `index`, `label`, `split`, of which the last is not read.
+        parameters: Number of folds, seed.
+
+    Returns:
+        A table like `splits` per fold: its images have the split `validation`, all others `train`.
+
+    Raises:
+        ValueError: A class has fewer images than there are folds.
+    """
+    from sklearn.model_selection import StratifiedKFold
+
+    fewest = splits["label"].value_counts().min()
+    if parameters.folds is None or fewest < parameters.folds:
+        raise ValueError(
+            f"expected 'data_split.folds' of 2 to {fewest}, the number of images of the rarest "
+            f"class, found {parameters.folds}: choose fewer, or raise 'data_split.sample_size'"
+        )
+    folds = StratifiedKFold(parameters.folds, shuffle=True, random_state=parameters.seed)
+    return [
+        splits.assign(split=np.where(splits.index.isin(rows), "validation", "train"))
+        for _, rows in folds.split(splits, splits["label"])
+    ]
 
 
 def count_splits(splits: pd.DataFrame) -> pd.DataFrame:

@@ -116,12 +116,11 @@ def _by_candidate(kind: str, results: Mapping[str, Any]) -> dict[str, Any]:
 
 def _check_comparable(metrics: Mapping[str, Any], predictions: Mapping[str, pd.DataFrame]) -> None:
     first, *others = metrics
+    images = [name for name in ("index", "label", "fold") if name in predictions[first]]
     for other in others:
         if metrics[first]["data_sha256"] != metrics[other]["data_sha256"]:
             what = "trained on different data"
-        elif not predictions[first][["index", "label"]].equals(
-            predictions[other][["index", "label"]]
-        ):
+        elif not predictions[first][images].equals(predictions[other][images]):
             what = "validated on different images"
         else:
             continue

@@ -5,27 +5,37 @@ from collections.abc import Iterable
 from kedro.pipeline import Pipeline, node, pipeline
 
 from mnist_kedro.charts import chart_accuracy_against_cost, chart_learning_curves
+from mnist_kedro.pipelines.model_selection.folds import compare_folds
 from mnist_kedro.pipelines.model_selection.nodes import choose_champion, rank_candidates
 
 PARAMETERS = {"parameters": "params:model_selection"}
 
 
-def create_pipeline(candidates: Iterable[str]) -> Pipeline:
-    """Return the pipeline from these candidates' results to the champion, and to charts of them."""
-    metrics = [f"{candidate}.metrics" for candidate in candidates]
-    predictions = [f"{candidate}.validation_predictions" for candidate in candidates]
-    return pipeline(
+def create_pipeline(candidates: Iterable[str], folds: int | None = None) -> Pipeline:
+    """Return the pipeline from these candidates' results to the champion, and to charts of them.
+
+    With folds, the champion is chosen by the same rule, on the images of all folds.
+    """
+    datasets = {"metrics": "metrics", "validation_predictions": "validation_predictions"}
+    if folds:
+        datasets = {"metrics": "pooled_metrics", "validation_predictions": "pooled_predictions"}
+    metrics, predictions = (
+        {f"{candidate}.{kind}": f"{candidate}.{dataset}" for candidate in candidates}
+        for kind, dataset in datasets.items()
+    )
+    stage = pipeline(
         [
             node(
                 rank_candidates,
-                inputs=PARAMETERS | {name: name for name in metrics + predictions},
+                inputs=PARAMETERS | metrics | predictions,
                 outputs="leaderboard",
                 name="rank_candidates",
             ),
             node(
                 choose_champion,
                 inputs=PARAMETERS
-                | {name: name for name in ["leaderboard", "provenance", *metrics]},
+                | {name: name for name in ["leaderboard", "provenance"]}
+                | metrics,
                 outputs="champion",
                 name="choose_champion",
             ),
@@ -43,3 +53,12 @@ def create_pipeline(candidates: Iterable[str]) -> Pipeline:
             ),
         ]
     )
+    if not folds:
+        return stage
+    compare = node(
+        compare_folds,
+        inputs={"leaderboard": "leaderboard"} | metrics,
+        outputs=["fold_scores", "fold_leaderboard"],
+        name="compare_folds",
+    )
+    return pipeline([*stage.nodes, compare], tags="folds")
