@@ -70,24 +70,27 @@ def test_each_candidate_and_each_other_stage_is_a_namespace(in_project):
     assert "final_model" in pipelines["final"].datasets()
 
 
-def test_nodes_have_the_names_of_their_functions(in_project):
-    for node in sum(register_pipelines().values(), Pipeline([])).nodes:
+@pytest.mark.parametrize("folds", [None, 3])
+def test_nodes_have_the_names_of_their_functions(in_project, folds):
+    for node in sum(register_pipelines(folds).values(), Pipeline([])).nodes:
         assert node.name.rpartition(".")[2] == node.func.__name__
 
 
-def test_every_dataset_is_saved(in_project):
+@pytest.mark.parametrize("folds", [None, 3])
+def test_every_dataset_is_saved(in_project, folds):
     """A factory that matches nothing would keep the data in memory, in silence."""
     with KedroSession.create(project_path=in_project) as session:
         catalog = session.load_context().catalog
-        for name in sum(register_pipelines().values(), Pipeline([])).datasets():
+        for name in sum(register_pipelines(folds).values(), Pipeline([])).datasets():
             if not name.startswith("params:") and name != PROVENANCE:
                 assert name in catalog, name
                 assert not isinstance(catalog[name], MemoryDataset), name
                 assert catalog[name]._version is not None, name
 
 
-def test_the_test_set_is_read_by_the_last_two_stages_only(in_project):
-    pipelines = register_pipelines()
+@pytest.mark.parametrize("folds", [None, 3])
+def test_the_test_set_is_read_by_the_last_two_stages_only(in_project, folds):
+    pipelines = register_pipelines(folds)
     readers = {
         node.name
         for node in sum(pipelines.values(), Pipeline([])).nodes
@@ -102,6 +105,26 @@ def test_the_test_set_is_read_by_the_last_two_stages_only(in_project):
         "test_all.test_candidates",  # which is no part of a run
     }
     assert "test_labels" not in pipelines["inference"].inputs()
+
+
+def test_fits_of_all_candidates_and_folds_can_run_side_by_side(in_project):
+    first, *_ = register_pipelines(folds=3)["model_training"].grouped_nodes
+    fits = {f"{name}.train_candidate" for name in CANDIDATES}
+    fits |= {f"{name}.fold_{n}.train_fold" for name in CANDIDATES for n in (1, 2, 3)}
+    assert {node.name for node in first} == fits
+
+
+def test_folds_are_what_their_tag_names(in_project):
+    without, with_folds = register_pipelines(), register_pipelines(folds=3)
+    added = set(with_folds["__default__"].nodes) - set(without["__default__"].nodes)
+    tagged = with_folds["__default__"].only_nodes_with_tags("folds")
+    assert not without["__default__"].only_nodes_with_tags("folds").nodes
+    assert added <= set(tagged.nodes)
+    assert {node.namespace for node in set(tagged.nodes) - added} <= {"model_selection"}
+    assert {"model_selection.choose_champion", "data_split.split_folds"} <= {
+        node.name for node in tagged.nodes
+    }
+    assert {name for name in tagged.inputs() if name.endswith("_images")} == {"train_images"}
 
 
 def test_listing_pipelines_imports_nothing_heavy(in_project):

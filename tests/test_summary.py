@@ -70,6 +70,26 @@ def test_of_a_selection_the_table_the_champion_and_what_next(printed):
     ]
 
 
+FOLDS = pd.DataFrame(
+    [
+        {"candidate": "cnn", "mcnemar_p_value": 1.0, "t_test_p_value": 1.0},
+        {"candidate": "mlp_64", "mcnemar_p_value": 2.5e-7, "t_test_p_value": 0.012},
+    ]
+).assign(
+    folds=5, images=10_000, fold_accuracy_mean=0.9845, fold_accuracy_std=0.0021, fold_fit_seconds=9
+)
+
+
+def test_of_folds_mean_deviation_and_tests(printed):
+    made = {"leaderboard", "fold_leaderboard"}
+    lines = printed(made, leaderboard=LEADERBOARD, fold_leaderboard=FOLDS)
+    assert lines[8] == "In 5 folds of 10,000 images, against cnn"
+    assert lines[12].split() == ["cnn", "98.45", "%", "0.21", "%", "1", "1", "9.00", "s"]
+    assert lines[13].split() == [
+        *("mlp_64", "98.45", "%", "0.21", "%", "2.5e-07", "0.012", "9.00", "s")
+    ]
+
+
 def test_of_candidates_alone_their_metrics_the_most_accurate_first(printed):
     worse = METRICS | {"validation_accuracy": 0.5}
     saved = {"cnn.metrics": worse, "mlp_64.metrics": METRICS}

@@ -185,3 +185,12 @@ def test_candidates_validated_on_different_images_are_not_compared():
     made["b.validation_predictions"] = made["b.validation_predictions"].assign(index=7)
     with pytest.raises(ValueError, match="found a and b validated on different images"):
         rank_candidates(PARAMETERS, **made)
+
+
+def test_candidates_validated_in_different_folds_are_not_compared():
+    made = results(a=(1, 1), b=(2, 1))
+    for name, fold in (("a", 1), ("b", 2)):
+        key = f"{name}.validation_predictions"
+        made[key] = made[key].assign(fold=fold)
+    with pytest.raises(ValueError, match="found a and b validated on different images"):
+        rank_candidates(PARAMETERS, **made)
