@@ -2,9 +2,6 @@ import shutil
 import subprocess
 
 import pytest
-from kedro.framework.project import pipelines
-from kedro.framework.session import KedroSession
-from kedro.framework.startup import bootstrap_project
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.pipeline import node, pipeline
 
@@ -30,30 +27,6 @@ def test_other_parameters_are_refused(known_pipelines, name, meant):
     read = ["parameters", "params:data_split", "params:data_split.seed", "params:candidates"]
     with pytest.raises(ValueError, match=f"'{name}': did you mean '{meant}'"):
         ProjectHooks().after_catalog_created(dict.fromkeys([*read, f"params:{name}"], 1))
-
-
-def test_folds_are_registered_for_the_session_that_asks_for_them(project, monkeypatch):
-    monkeypatch.chdir(project)
-    bootstrap_project(project)
-    counts = []
-    for folds in (2, None, 3):
-        given = {"data_split": {"folds": folds}}
-        with KedroSession.create(project, runtime_params=given) as session:
-            session.load_context()
-        names = [node.name for node in pipelines["__default__"].nodes]
-        counts.append(sum(name.endswith("train_fold") for name in names))
-    assert counts == [2 * 6, 0, 3 * 6]
-    assert "data_split.split_folds" in {node.name for node in pipelines["data_split"].nodes}
-
-
-def test_impossible_folds_are_refused_in_one_sentence(project, monkeypatch):
-    monkeypatch.chdir(project)
-    bootstrap_project(project)
-    with (
-        KedroSession.create(project, runtime_params={"data_split": {"folds": 1}}) as session,
-        pytest.raises(ValueError, match="'folds' should be greater than or equal to 2, found 1"),
-    ):
-        session.load_context()
 
 
 @pytest.fixture

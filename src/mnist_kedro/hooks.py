@@ -19,7 +19,6 @@ from mnist_kedro.runs import LivingRun, remove_left_overs
 from mnist_kedro.saved import Saved
 
 if TYPE_CHECKING:
-    from kedro.framework.context import KedroContext
     from kedro.io import DataCatalog
     from kedro.pipeline import Pipeline
 
@@ -39,22 +38,6 @@ class ProjectHooks:
 
     def __init__(self) -> None:
         self._recording: Recording | None = None
-
-    @hook_impl
-    def after_context_created(self, context: KedroContext) -> None:
-        """Register the pipelines with a node per fold, now that the parameters are known.
-
-        Raises:
-            ValueError: The parameters of the split are impossible.
-        """
-        from mnist_kedro import pipeline_registry
-        from mnist_kedro.pipelines.data_split.nodes import DataSplitParameters
-
-        parameters = context.config_loader["parameters"]
-        folds = DataSplitParameters.model_validate(parameters.get("data_split")).folds
-        pipelines.configure(pipeline_registry.__name__)  # forgets those of a session before
-        if folds:
-            pipelines.update(pipeline_registry.register_pipelines(folds))
 
     @hook_impl
     def after_catalog_created(self, parameters: dict[str, Any]) -> None:

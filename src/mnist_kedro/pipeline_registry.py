@@ -30,8 +30,8 @@ def register_pipelines(folds: int | None = None) -> dict[str, Pipeline]:
     """Return the pipelines by name; `__default__` is what `kedro run` runs.
 
     Args:
-        folds: With a node each, per candidate. Kedro gives none; `after_context_created` in
-            `hooks.py` knows the parameters, and registers anew.
+        folds: Their number; each has a node per candidate. Kedro gives none: the context, which
+            knows the parameters, registers anew (`session.py`).
     """
     candidates = candidate_names()
     stages = {

@@ -7,7 +7,7 @@ from mnist_kedro import whole_files
 from mnist_kedro.configuration import ConfigLoader, project_folder
 from mnist_kedro.hooks import ProjectHooks
 from mnist_kedro.progress import progress_hooks
-from mnist_kedro.session import Session
+from mnist_kedro.session import Context, Session
 from mnist_kedro.tracking import TrackingHooks
 
 whole_files.register()
@@ -25,6 +25,7 @@ os.environ.setdefault("PYTHONWARNINGS", f"ignore:{ORJSON}")
 
 SESSION_CLASS = Session
 CONFIG_LOADER_CLASS = ConfigLoader
+CONTEXT_CLASS = Context
 HOOKS = (ProjectHooks(), progress_hooks, TrackingHooks())
 CONFIG_LOADER_ARGS = {
     "base_env": "base",

@@ -7,7 +7,8 @@ import pytest
 
 from mnist_kedro.idx import idx_sha256
 from mnist_kedro.metrics import wilson_interval
-from mnist_kedro.pipelines.tuning.nodes import TuningParameters, chart_trials, search_networks
+from mnist_kedro.pipelines.tuning.nodes import chart_trials, search_networks
+from mnist_kedro.pipelines.tuning.trials import TuningParameters
 from mnist_kedro.sources import embedded_digits
 
 COLUMNS = {
@@ -32,6 +33,7 @@ def parameters(tmp_path):
     """Function that returns the parameters of small networks, with changes."""
     values = {
         "trials": 2,
+        "workers": 1,
         "storage": f"sqlite:///{tmp_path / 'optuna.db'}",
         "seed": 0,
         "hidden_layers": (1, 2),
@@ -88,6 +90,22 @@ def test_the_same_seed_tries_the_same_networks(data, parameters, tmp_path):
         for storage in ({}, {"storage": elsewhere})
     )
     pd.testing.assert_frame_equal(one, other)
+
+
+def test_a_search_that_was_interrupted_tries_what_it_would_have_tried(data, parameters, tmp_path):
+    tried = ["trial", "candidate", "learning_rate", "validation_accuracy"]
+    whole = search_networks(*data, parameters(trials=3))
+    elsewhere = f"sqlite:///{tmp_path / 'other.db'}"
+    for trials in (1, 3):
+        parts = search_networks(*data, parameters(trials=trials, storage=elsewhere))
+    pd.testing.assert_frame_equal(parts[tried], whole[tried])
+
+
+def test_workers_share_a_search_and_try_as_many_networks_as_one(data, parameters):
+    search_networks(*data, parameters(trials=1))
+    table = search_networks(*data, parameters(trials=4, workers=2))
+    assert sorted(table["trial"]) == [0, 1, 2, 3]
+    assert table["learning_rate"].is_unique
 
 
 def test_trials_worse_than_the_median_are_pruned_early_and_not_drawn(data, parameters, monkeypatch):

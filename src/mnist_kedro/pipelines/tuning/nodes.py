@@ -5,62 +5,23 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
 from mnist_kedro.charts import chart_accuracy_against_cost
-from mnist_kedro.classifiers.build import Candidate
-from mnist_kedro.classifiers.classifier import Labelled
-from mnist_kedro.classifiers.fit import fit_classifier
 from mnist_kedro.lazy import Chart, pd
-from mnist_kedro.metrics import count_parameters, percent, wilson_interval
-from mnist_kedro.parameters import Parameters
+from mnist_kedro.metrics import percent
+from mnist_kedro.pipelines.tuning.trials import TuningParameters, run_trial, trial_row
 from mnist_kedro.splits import take_splits
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from optuna import Study
 
-    from optuna import Study, Trial
-
-ESTIMATOR = "mnist_kedro.classifiers.TorchClassifier"
 UNPRUNED_TRIALS = 5  # before there is a median to compare with
 
 logger = logging.getLogger(__name__)
-
-
-class TuningParameters(Parameters):
-    """What is tried: the ranges of what varies, and the hyperparameters that do not."""
-
-    trials: PositiveInt
-    storage: str
-    seed: int = Field(ge=0)
-    hidden_layers: tuple[PositiveInt, PositiveInt]
-    hidden_units: tuple[PositiveInt, ...] = Field(min_length=1)
-    learning_rate: tuple[PositiveFloat, PositiveFloat]
-    epochs: PositiveInt
-    hyperparameters: dict[str, Any]
-
-    @model_validator(mode="after")
-    def _can_be_tried(self) -> Self:
-        for name in ("hidden_layers", "learning_rate"):
-            low, high = getattr(self, name)
-            if low > high:
-                raise ValueError(f"expected '{name}' from low to high, found [{low}, {high}]")
-        self.candidate([self.hidden_units[0]], self.learning_rate[0])
-        return self
-
-    def candidate(self, hidden_units: list[int], learning_rate: float) -> Candidate:
-        """Return a network of this many units a layer."""
-        options = self.hyperparameters.get("network_options") or {}
-        varied = {
-            "network_options": options | {"hidden_units": hidden_units},
-            "learning_rate": learning_rate,
-            "epochs": self.epochs,
-        }
-        return Candidate(estimator=ESTIMATOR, hyperparameters=self.hyperparameters | varied)
 
 
 def search_networks(
@@ -72,6 +33,8 @@ def search_networks(
 ) -> pd.DataFrame:
     """Try multi-layer perceptrons until there are `trials` of them in the study.
 
+    Several workers are processes that share the study: each goes on as soon as it is free.
+
     Args and errors are those of `take_splits`, and what to try.
 
     Returns:
@@ -79,17 +42,23 @@ def search_networks(
         (`complete` or `pruned`), `candidate` (its hidden units), `learning_rate`,
         `validation_accuracy` with `_low` and `_high`, `fit_seconds`, `parameters`, `data`.
     """
+    from joblib import Parallel, delayed
+
     train, validation = take_splits(train_images, train_labels, splits, dataset_profile)
     data = [dataset_profile["sha256"], splits.to_csv(index=False)]
     study = _open_study(parameters, data)
     finished = len(_rows(study))
     if finished:
         logger.info("Going on with the %d trials of an earlier run.", finished)
-    study.optimize(
-        lambda trial: _try(trial, parameters, train, validation),
-        n_trials=max(parameters.trials - finished, 0),
-        callbacks=[lambda study, _: _log_trial(_rows(study), parameters.trials)],
+    begun = len(study.trials)
+    workers = Parallel(parameters.workers, return_as="generator_unordered", max_nbytes=None)
+    rows = workers(
+        delayed(run_trial)(study, begun + n, parameters, train, validation)
+        for n in range(parameters.trials - finished)
     )
+    for count, row in enumerate(rows, start=finished + 1):
+        what = f"{row['candidate']}, {percent(row['validation_accuracy'])}, {row['state']}"
+        logger.info("Trial %d of %d: %s", count, parameters.trials, what)
     table = pd.DataFrame(_rows(study)).assign(data=dataset_profile["name"])
     order = ["state", "validation_accuracy", "trial"]
     return table.sort_values(order, ascending=[True, False, True], ignore_index=True)
@@ -112,9 +81,9 @@ def _open_study(parameters: TuningParameters, data: list[Any]) -> Study:
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    settings = parameters.model_dump(exclude={"trials", "storage"})
+    settings = parameters.model_dump(exclude={"trials", "workers", "storage"})
     digest = hashlib.sha256(json.dumps([settings, data], sort_keys=True).encode()).hexdigest()
-    study = optuna.create_study(
+    return optuna.create_study(
         storage=parameters.storage,
         study_name=digest[:16],
         load_if_exists=True,
@@ -122,52 +91,6 @@ def _open_study(parameters: TuningParameters, data: list[Any]) -> Study:
         # Accuracy says little until the learning rate comes down, in the second half of its cycle.
         pruner=optuna.pruners.MedianPruner(UNPRUNED_TRIALS, n_warmup_steps=parameters.epochs // 2),
     )
-    # The same seed again would sample what has been tried.
-    study.sampler = optuna.samplers.TPESampler(seed=parameters.seed + len(study.trials))
-    return study
-
-
-def _try(
-    trial: Trial, parameters: TuningParameters, train: Labelled, validation: Labelled
-) -> float:
-    """Fit one network and return its validation accuracy."""
-    from optuna import TrialPruned
-
-    layers = trial.suggest_int("hidden_layers", *parameters.hidden_layers)
-    units = [
-        trial.suggest_categorical(f"hidden_units_{layer}", parameters.hidden_units)
-        for layer in range(1, layers + 1)
-    ]
-    rate = trial.suggest_float("learning_rate", *parameters.learning_rate, log=True)
-    candidate = parameters.candidate(units, rate)
-    trial.set_user_attr("candidate", "-".join(map(str, units)))
-    seen: dict[str, float] = {"validation_accuracy": 0.0, "seconds": 0.0}
-
-    def after_epoch(row: dict[str, float]) -> None:
-        seen.update(row)
-        step = int(row["epoch"]) - 1  # the pruner counts from 0
-        trial.report(row["validation_accuracy"], step)
-        if row["epoch"] < parameters.epochs and trial.should_prune():
-            raise TrialPruned
-
-    try:
-        model, _ = fit_classifier(candidate, parameters.seed, train, validation, after_epoch)
-        trial.set_user_attr("parameters", count_parameters(model))
-    except FloatingPointError as error:  # the learning rate was too high for it
-        raise TrialPruned from error
-    finally:
-        _remember(trial, seen, len(validation[1]))
-    return seen["validation_accuracy"]
-
-
-def _remember(trial: Trial, row: Mapping[str, float], images: int) -> None:
-    """Keep the scores of the last epoch with the trial."""
-    accuracy = row["validation_accuracy"]
-    low, high = wilson_interval(round(accuracy * images), images)
-    trial.set_user_attr("validation_accuracy", accuracy)
-    trial.set_user_attr("validation_accuracy_low", low)
-    trial.set_user_attr("validation_accuracy_high", high)
-    trial.set_user_attr("fit_seconds", row["seconds"])
 
 
 def _rows(study: Study) -> list[dict[str, Any]]:
@@ -175,15 +98,4 @@ def _rows(study: Study) -> list[dict[str, Any]]:
     from optuna.trial import TrialState
 
     ended = study.get_trials(deepcopy=False, states=[TrialState.COMPLETE, TrialState.PRUNED])
-    return [
-        {"trial": trial.number, "state": trial.state.name.lower()}
-        | {"learning_rate": trial.params["learning_rate"]}
-        | trial.user_attrs
-        for trial in ended
-    ]
-
-
-def _log_trial(rows: list[dict[str, Any]], trials: int) -> None:
-    row = rows[-1]
-    what = f"{row['candidate']}, {percent(row['validation_accuracy'])}, {row['state']}"
-    logger.info("Trial %d of %d: %s", len(rows), trials, what)
+    return [trial_row(trial) for trial in ended]
