@@ -126,6 +126,16 @@ def test_a_signal_that_is_ignored_stays_so():
     assert (done.returncode, done.stdout) == (0, "ready\nnever\n")
 
 
+def test_joblibs_workers_end_with_the_process():
+    busy = "joblib.Parallel(2)(joblib.delayed(time.sleep)(60) for _ in range(2))"
+    process = start(busy, before="import joblib; joblib.Parallel(2)([joblib.delayed(int)()] * 2)")
+    time.sleep(1)  # until they are busy
+    process.send_signal(signal.SIGTERM)
+    _, errors = process.communicate(timeout=20)  # which waits for workers, too: they have the pipe
+    assert process.returncode == 143
+    assert errors.startswith("Stopped by SIGTERM.\n")  # then joblib tidies up
+
+
 def test_last_words_that_take_too_long_are_cut_off():
     process = start(before=WAITS.format(60))
     process.send_signal(signal.SIGTERM)

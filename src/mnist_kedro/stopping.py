@@ -14,7 +14,7 @@ import sys
 import threading
 import time
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 SECONDS = 3.0  # for what is still to be said
 NAMES = {signal.SIGINT: "Ctrl-C", signal.SIGTERM: "SIGTERM"}
 ERASE_BELOW = "\r\x1b[J"  # the line and all below it
+# SIGTERM is lost on a worker that is just being forked; Windows has nothing else.
+KILL = getattr(signal, "SIGKILL", signal.SIGTERM)
 SHELL = 128  # what shells add to a signal's number
 GLANCE_SECONDS = 0.2  # after which a worker looks again for its parent
 
@@ -92,7 +94,8 @@ def _end(number: int) -> None:
     words.start()
     words.join(SECONDS)
     for worker in multiprocessing.active_children():
-        worker.kill()  # SIGTERM is lost on one that is just being forked
+        with suppress(OSError):  # it has ended by itself
+            os.kill(cast("int", worker.pid), KILL)  # joblib's have no method `kill`
     _stop_drawing()
     with suppress(OSError, ValueError):
         sys.stdout.flush()
