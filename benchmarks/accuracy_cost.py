@@ -29,9 +29,9 @@ from torch import nn
 from torch.nn.functional import nll_loss
 
 from benchmarks.commands import PROJECT, run
+from benchmarks.data import load_mnist
 from benchmarks.measure import Row, announce
 from benchmarks.training import candidate_classifier
-from mnist_kedro.sources import load_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -201,7 +201,7 @@ def accuracy_of(network: nn.Module, images: torch.Tensor, labels: torch.Tensor) 
 def main(folder: Path, seed: int, wanted: float) -> None:
     """Train both sides, and print what they took."""
     torch.set_num_threads(1)
-    arrays = [array.copy() for array in load_folder(folder)]
+    arrays = [array.copy() for array in load_mnist(folder)]
     sides = [lambda: fit_ours(arrays, seed), lambda: fit_example(arrays, seed, wanted)]
     results = [side() for side in (sides if seed % 2 else reversed(sides))]
     print(json.dumps(results[0] | results[1]))

@@ -16,10 +16,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from benchmarks.commands import PROJECT, run_timed
+from benchmarks.data import load_mnist
 from benchmarks.measure import Row, announce, in_turn
 from benchmarks.training import candidate_classifier
 from mnist_kedro.idx import idx_header, read_idx
-from mnist_kedro.sources import load_folder
 
 COPIES = 100  # of the 60,000 images
 RUNS = 3  # of each side, which take a minute
@@ -49,7 +49,7 @@ def measure_group(folder: Path, runs: int) -> tuple[list[Row], list[str]]:
 
 def write_copies(folder: Path, target: Path, copies: int) -> tuple[Path, Path]:
     """Write raw IDX files with so many copies of the training data; return their paths."""
-    images, labels, _, _ = load_folder(folder)
+    images, labels, _, _ = load_mnist(folder)
     paths = target / f"images-{copies}", target / f"labels-{copies}"
     for path, array in zip(paths, (images, labels), strict=True):
         with path.open("wb") as file:

@@ -16,8 +16,8 @@ from tempfile import TemporaryDirectory
 import pandas as pd
 
 from benchmarks.commands import KEDRO, PROJECT, run
+from benchmarks.data import load_mnist
 from mnist_kedro.metrics import percent, wilson_interval
-from mnist_kedro.sources import load_folder
 from tests.photographs import photograph
 
 DATA = PROJECT / ".." / "shared" / "mnist"
@@ -26,7 +26,7 @@ PREDICTIONS = PROJECT / "data/07_model_output/predictions.csv"
 
 def main() -> None:
     """Print the accuracy, and how many photographs were read with a warning."""
-    _, _, images, labels = load_folder(Path(sys.argv[1]) if len(sys.argv) > 1 else DATA)
+    _, _, images, labels = load_mnist(Path(sys.argv[1]) if len(sys.argv) > 1 else DATA)
     with TemporaryDirectory() as folder:
         with ProcessPoolExecutor() as pool:
             write = partial(write_photograph, Path(folder))

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from benchmarks.bare_script import predict_with_network
+from benchmarks.data import load_mnist
 from benchmarks.measure import Row, announce, in_turn
 from benchmarks.training import candidate_classifier
 from mnist_kedro.classifiers.onnx_export import export_to_onnx
 from mnist_kedro.onnx_predict import load_onnx
-from mnist_kedro.sources import load_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,7 +41,7 @@ FEW = 5  # images of 10,000 that two ways of computing may read differently
 
 def measure_group(folder: Path, runs: int) -> tuple[list[Row], list[str]]:
     """Return the rows of each peer."""
-    images, labels, test_images, _ = load_folder(folder)
+    images, labels, test_images, _ = load_mnist(folder)
     classifier = candidate_classifier("cnn", epochs=1).fit(images[:SAMPLE], labels[:SAMPLE])
     sides: dict[str, Predict] = {
         "pickle": pickle.loads(pickle.dumps(classifier)).predict,

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from benchmarks.data import load_mnist
 from benchmarks.measure import Row, compare
 from mnist_kedro.idx import read_idx
-from mnist_kedro.sources import load_folder
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -37,7 +37,7 @@ def measure_group(folder: Path, _runs: int) -> tuple[list[Row], list[str]]:
         plain_map = {"np.memmap": (lambda: map_raw_plainly(raw), "ours <= 5 ms")}
         rows = [
             *compare(
-                "load and verify the four .gz files", lambda: load_folder(folder), plain_gzip, "ms"
+                "load and verify the four .gz files", lambda: load_mnist(folder), plain_gzip, "ms"
             ),
             *compare(
                 "open the four raw files (memory map)", lambda: load_raw(raw), plain_map, "ms"

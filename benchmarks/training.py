@@ -29,9 +29,9 @@ from benchmarks.bare_script import (
     mlp,
     predict_with_network,
 )
+from benchmarks.data import load_mnist
 from benchmarks.measure import SHORT_RUNS, Row, check_accuracy, compare
 from mnist_kedro.classifiers.build import Candidate, build_classifier
-from mnist_kedro.sources import load_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -61,7 +61,7 @@ class OneEpoch:
 
     def __init__(self, candidate: str, folder: Path, n: int | None = None) -> None:
         images, labels, self.test_images, self.test_labels = (
-            array.copy() for array in load_folder(folder)
+            array.copy() for array in load_mnist(folder)
         )
         self.images, self.labels = images[:n], labels[:n]
         self.features = self.images.astype(np.float32) / np.float32(255)

@@ -18,8 +18,9 @@ from filelock import FileLock
 from hypothesis import settings
 
 from mnist_kedro import whole_files
+from mnist_kedro.descriptions import FILES, Description
 from mnist_kedro.idx import idx_header
-from mnist_kedro.sources import FILES, Arrays
+from mnist_kedro.sources import Arrays
 from tests.kedro_process import run_kedro
 
 # One thread is fast for small data, also where tests and candidates run side by side.
@@ -94,6 +95,28 @@ def tiny_sha256(mirrored_files):
     }
 
 
+@pytest.fixture(scope="session")
+def describe(tiny_sha256):
+    """Function that describes the tiny arrays, at these mirrors, or another data set."""
+
+    def describe(mirrors=(), **changes):
+        return Description.model_validate(
+            {
+                "name": "MNIST",
+                "class_names": tuple("0123456789"),
+                "first_label": 0,
+                "transposed": False,
+                "files": {},
+                "mirrors": tuple(mirrors),
+                "archive": None,
+                "sha256": tiny_sha256,
+                **changes,
+            }
+        )
+
+    return describe
+
+
 def good_answer(_, body):
     return 200, {"Content-Length": str(len(body))}, body
 
@@ -149,7 +172,9 @@ def mirror(mirrored_files, monkeypatch):
     for name in ("http_proxy", "HTTP_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:9/")  # where nobody is
     with ExitStack() as stack:
-        yield lambda answer=good_answer: stack.enter_context(Mirror(mirrored_files, answer))
+        yield lambda answer=good_answer, files=mirrored_files: stack.enter_context(
+            Mirror(files, answer)
+        )
 
 
 @pytest.fixture

@@ -6,12 +6,14 @@ from mnist_kedro.contact_sheet import plot_contact_sheet
 
 GREY = np.full((20, 40), 200, dtype=np.float32)
 SEEN = np.zeros((28, 28), dtype=np.uint8)
+NAMES = {5: "Sandal"}
 COLUMNS = ["file", "label", "confidence", "second_label", "second_confidence", "warning"]
 
 
 def table(*rows):
     frame = pd.DataFrame([[*row, None][:6] for row in rows], columns=COLUMNS)
-    return frame.astype({"label": "Int64", "second_label": "Int64", "confidence": float})
+    frame = frame.astype({"label": "Int64", "second_label": "Int64", "confidence": float})
+    return frame.assign(name=frame["label"].map(NAMES, na_action="ignore"))
 
 
 GOOD = ("a.png", 5, 0.987, 3, 0.01)
@@ -43,12 +45,12 @@ def test_pictures_keep_their_shape():
 
 def test_what_the_model_said_stands_below():
     figure = plot_contact_sheet([(GREY, SEEN)], table(GOOD), "")
-    assert texts(figure) == ["5  99 %", "a.png", ""]
+    assert texts(figure) == ["Sandal  99 %", "a.png", ""]
 
 
 def test_without_probabilities_there_is_only_the_label():
     figure = plot_contact_sheet([(GREY, SEEN)], table(("a.png", 5, None, None, None)), "")
-    assert texts(figure)[0] == "5"
+    assert texts(figure)[0] == "Sandal"
 
 
 def test_a_file_that_cannot_be_read_is_shown_with_the_reason():

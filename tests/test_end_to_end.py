@@ -100,7 +100,8 @@ def test_every_candidate_and_the_final_model_are_reported(finished_project):
     reports["final_class_report"] = "test_predictions"
     for report, predictions in reports.items():
         classes, rows = load(project, report, predictions)
-        assert list(classes) == ["class", "precision", "recall", "f1", "images"]
+        assert list(classes) == ["class", "name", "precision", "recall", "f1", "images"]
+        assert classes["name"].tolist() == [str(label) for label in classes["class"]]
         assert classes["images"].sum() == len(rows) in (287, 360)
     for name in ["confusion_matrix", "misread_digits"]:
         assert len(pictures(project, f"*/{name}")) == len(CANDIDATES)

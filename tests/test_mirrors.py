@@ -17,8 +17,8 @@ import pytest
 from filelock import FileLock
 
 from mnist_kedro import web
+from mnist_kedro.descriptions import FILES
 from mnist_kedro.mirrors import DownloadError, download
-from mnist_kedro.sources import FILES
 from tests.hostile import BAD, HTML, SLOW, other_bytes
 
 pytestmark = pytest.mark.filterwarnings("error::pytest.PytestUnhandledThreadExceptionWarning")
@@ -84,11 +84,11 @@ def contents(folder):
 
 
 @pytest.fixture
-def fetch(tiny_sha256, cache, tiny_arrays, mirrored_files):
+def fetch(describe, cache, tiny_arrays, mirrored_files):
     """Function that downloads, and checks what it returns and every file that it leaves."""
 
     def fetch(*addresses):
-        assert_same(download(addresses, tiny_sha256, cache), tiny_arrays)
+        assert_same(download(describe(addresses), cache), tiny_arrays)
         assert contents(cache) == {**mirrored_files, ".lock": b""}
 
     return fetch
@@ -142,10 +142,10 @@ def test_next_mirror_when_the_first_is_slow_which_is_asked_for_nothing_more(
 
 
 @pytest.mark.parametrize("bad", [*BAD.values(), SLOW["dripping"]], ids=[*BAD, "dripping"])
-def test_all_mirrors_are_bad(mirror, tiny_sha256, cache, short_times, bad):
+def test_all_mirrors_are_bad(mirror, describe, cache, short_times, bad):
     urls = [mirror(bad).url, mirror(bad).url]
     with pytest.raises(DownloadError) as caught:
-        download(urls, tiny_sha256, cache)
+        download(describe(urls), cache)
     assert contents(cache) == {".lock": b""}
     sentence = str(caught.value)
     assert "\n" not in sentence
@@ -153,16 +153,16 @@ def test_all_mirrors_are_bad(mirror, tiny_sha256, cache, short_times, bad):
     assert all(url in sentence for url in urls)
 
 
-def test_no_mirror_is_reached(refusing, tiny_sha256, cache):
+def test_no_mirror_is_reached(refusing, describe, cache):
     with pytest.raises(
         DownloadError, match=rf"{refusing}.*--params data_ingestion.source=<folder>"
     ):
-        download([refusing], tiny_sha256, cache)
+        download(describe([refusing]), cache)
 
 
-def test_no_mirrors(tiny_sha256, cache):
+def test_no_mirrors(describe, cache):
     with pytest.raises(DownloadError):
-        download([], tiny_sha256, cache)
+        download(describe([]), cache)
 
 
 def test_mirror_that_does_not_know_head(fetch, mirror):
@@ -171,10 +171,10 @@ def test_mirror_that_does_not_know_head(fetch, mirror):
     assert get_only.downloads() == sorted(NAMES.values())
 
 
-def test_mirror_that_declares_the_compression_as_its_own(mirror, tiny_sha256, cache, tiny_arrays):
+def test_mirror_that_declares_the_compression_as_its_own(mirror, describe, cache, tiny_arrays):
     unpacked = mirror(lambda _, body: (200, {"Content-Encoding": "gzip"}, body))
     for _ in range(2):
-        assert_same(download([unpacked.url], tiny_sha256, cache), tiny_arrays)
+        assert_same(download(describe([unpacked.url]), cache), tiny_arrays)
     assert unpacked.downloads() == sorted(NAMES.values())
 
 
@@ -204,16 +204,16 @@ def test_damaged_file_is_fetched_again(fetch, mirror, cache, mirrored_files, dam
     assert first.downloads() == [NAMES[key]]
 
 
-def test_unverified_file_beside_is_not_read(tiny_sha256, cache, tiny_arrays, write_idx_folder):
+def test_unverified_file_beside_is_not_read(describe, cache, tiny_arrays, write_idx_folder):
     write_idx_folder(cache, tiny_arrays)
     other = tiny_arrays._replace(train_labels=tiny_arrays.train_labels[::-1])
     write_idx_folder(cache, other, suffix="")
-    assert_same(download([], tiny_sha256, cache), tiny_arrays)
+    assert_same(download(describe([]), cache), tiny_arrays)
 
 
 @pytest.mark.parametrize("few", [b"", b"H"], ids=["silent", "dripping"])
 def test_mirrors_that_never_answer_cost_one_time_out(
-    fetch, mirror, unanswering, tiny_sha256, cache, monkeypatch, few
+    fetch, mirror, unanswering, describe, cache, monkeypatch, few
 ):
     import requests  # noqa: F401 (imported before the clock runs)
 
@@ -221,7 +221,7 @@ def test_mirrors_that_never_answer_cost_one_time_out(
     silent = [unanswering(few) for _ in range(8)]
     started = time.monotonic()
     with pytest.raises(DownloadError):
-        download(silent, tiny_sha256, cache)
+        download(describe(silent), cache)
     fetch(*silent, mirror().url)
     assert time.monotonic() - started < len(silent) * 0.3
 
@@ -243,13 +243,13 @@ TOLD = {
 
 @pytest.mark.parametrize("answer", TOLD.values(), ids=TOLD)
 def test_user_and_password_are_in_no_log_and_no_error(
-    mirror, tiny_sha256, cache, short_times, caplog, answer
+    mirror, describe, cache, short_times, caplog, answer
 ):
     address = mirror(answer).url.replace("//", "//someone:s%2Fecret@")
     error = None
     with caplog.at_level(logging.DEBUG):
         try:
-            download([address], tiny_sha256, cache)
+            download(describe([address]), cache)
         except DownloadError as raised:
             error = raised
     shown = caplog.text + "".join(traceback.format_exception(error))
@@ -258,10 +258,10 @@ def test_user_and_password_are_in_no_log_and_no_error(
     assert "ecret" not in shown
 
 
-def test_user_and_password_are_in_no_error_offline(refusing, tiny_sha256, cache):
+def test_user_and_password_are_in_no_error_offline(refusing, describe, cache):
     addresses = [refusing.replace("//", "//someone:secret@"), "https://someone:s/ecret@nowhere/"]
     with pytest.raises(DownloadError) as caught:
-        download(addresses, tiny_sha256, cache)
+        download(describe(addresses), cache)
     shown = "".join(traceback.format_exception(caught.value))
     assert f"({refusing.replace('//', '//***@')}, https://***@nowhere/)" in shown
     assert "ecret" not in shown
@@ -271,20 +271,22 @@ DOWNLOAD = """
 import json, pathlib, sys
 import filelock, requests
 from mnist_kedro import web
+from mnist_kedro.descriptions import Description
 from mnist_kedro.mirrors import download
-mirrors, sha256, cache, web.ANSWER_SECONDS, web.READ_SECONDS = json.loads(sys.argv[1])
+description, cache, web.ANSWER_SECONDS, web.READ_SECONDS = json.loads(sys.argv[1])
 print("ready", flush=True)
-print(download(mirrors, sha256, pathlib.Path(cache)).train_labels.tolist())
+description = Description.model_validate(description)
+print(download(description, pathlib.Path(cache)).train_labels.tolist())
 """
 
 
 @pytest.fixture
-def start(tiny_sha256, cache):
+def start(describe, cache):
     """Function that starts a process that downloads, and waits until it is about to."""
     with ExitStack() as stack:
 
         def start(*addresses, seconds=20):
-            arguments = json.dumps([addresses, tiny_sha256, str(cache), seconds, seconds])
+            arguments = json.dumps([describe(addresses).model_dump(), str(cache), seconds, seconds])
             process = stack.enter_context(
                 subprocess.Popen(
                     [sys.executable, "-c", DOWNLOAD, arguments],

@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 import yaml
 
+from benchmarks.data import load_mnist
 from mnist_kedro.classifiers.build import Candidate, build_classifier
 from mnist_kedro.imaging import read_picture, to_mnist_format
 from mnist_kedro.pictures import decode_picture
-from mnist_kedro.sources import embedded_digits, load_folder
+from mnist_kedro.sources import embedded_digits
 from tests.photographs import photograph
 
 SHOWN = 400  # photographs
@@ -19,7 +20,7 @@ FITTED = 4_000  # images
 
 @pytest.fixture(scope="module")
 def mnist(real_mnist):
-    return load_folder(real_mnist)
+    return load_mnist(real_mnist)
 
 
 def test_the_same_seed_gives_the_same_file_and_another_seed_another():

@@ -137,8 +137,10 @@ PREDICTIONS = pd.DataFrame(
     {
         "file": ["three.png", "blank[.png"],
         "label": pd.array([3, None], dtype="Int64"),
+        "name": ["three", None],
         "confidence": [0.9875, None],
         "second_label": pd.array([8, None], dtype="Int64"),
+        "second_name": ["eight", None],
         "second_confidence": [0.0125, None],
         "warning": [None, "expected a digit, found a blank picture"],
     }
@@ -190,7 +192,7 @@ def test_of_somebodys_pictures_what_each_shows(printed, saved_in):
     )
     rows = [line.split() for line in lines if ".png" in line]
     assert rows == [
-        ["three.png", "3", "98.75", "%", "8"],
+        ["three.png", "three", "98.75", "%", "eight"],
         ["blank[.png", "expected", "a", "digit,", "found", "a", "blank", "picture"],
     ]
     assert "Odd       1 with a warning." in lines

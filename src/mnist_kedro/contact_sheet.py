@@ -72,7 +72,7 @@ def _draw_picture(
 
 
 def _write(axes: Axes, row: Mapping[Hashable, Any], left: float, top: float) -> None:
-    label = "no digit" if pd.isna(row["label"]) else f"{row['label']}"
+    label = "no digit" if pd.isna(row["label"]) else row["name"]
     sure = "" if pd.isna(row["confidence"]) else f"  {100 * row['confidence']:.0f} %"
     warning = "" if pd.isna(row["warning"]) else shorten(row["warning"], WARNING_LENGTH)
     name = row["file"] if len(row["file"]) <= NAME_LENGTH else f"…{row['file'][1 - NAME_LENGTH :]}"

@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import logging
+from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
+from mnist_kedro.archives import unpack
 from mnist_kedro.idx import IdxFormatError, idx_sha256, largest_size
 from mnist_kedro.parameters import public_address
-from mnist_kedro.sources import FILES, Arrays, item_shape, read_file, validate_arrays
+from mnist_kedro.sources import Arrays, bring_to_order, has_sha256, item_shape, read_file
 from mnist_kedro.web import Download, answering
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     import numpy as np
     from numpy.typing import NDArray
 
+    from mnist_kedro.descriptions import Description
+
 PART = ".part"  # ends the name of a file that is not verified yet
 HEADER_BYTES = 4096  # of a file, compressed or not, more than enough to know its header
+MAX_ARCHIVE_BYTES = 2**30
 
 logger = logging.getLogger(__name__)
 
@@ -27,19 +33,18 @@ class DownloadError(ConnectionError):
     """No mirror gave the files."""
 
 
-def download(mirrors: Sequence[str], sha256: Mapping[str, str], cache: Path) -> Arrays:
+def download(description: Description, cache: Path) -> Arrays:
     """Return the files of `cache`; fetch those that are missing or damaged there from a mirror.
 
     One process at a time fetches; the others wait for its files. Mirrors that do not answer cost
     `web.ANSWER_SECONDS`, all of them together. One that gives fewer than `web.SLOWEST` bytes per
     second costs `web.READ_SECONDS`, and is asked for nothing more. A file takes no longer than
     `web.LONGEST_SECONDS` from one mirror, and no more bytes than its own header asks for, of which
-    `idx.MAX_UNPACKED_BYTES` is the most.
+    `idx.MAX_UNPACKED_BYTES` is the most; an archive takes `MAX_ARCHIVE_BYTES` at most.
 
     Args:
-        mirrors: Addresses that end in `/`, in the order in which they are tried. Users and
-            passwords in them are in no log and no error.
-        sha256: For each name in `FILES`, of the decompressed bytes (mirrors compress anew).
+        description: With the mirrors, in the order in which they are tried, and the checksums.
+            Users and passwords in addresses are in no log and no error.
         cache: Folder that keeps the files. Nothing unverified is ever in it under its final name.
 
     Raises:
@@ -49,17 +54,18 @@ def download(mirrors: Sequence[str], sha256: Mapping[str, str], cache: Path) -> 
     from filelock import FileLock
 
     cache.mkdir(parents=True, exist_ok=True)
-    paths = {key: cache / f"{name}.gz" for key, name in FILES.items()}
+    paths = {key: cache / f"{name}.gz" for key, name in description.file_names().items()}
+    sha256 = description.sha256.model_dump()
     with FileLock(cache / ".lock"):
         for left in cache.glob(f"*{PART}"):  # by a process that was killed
             left.unlink()
         kept = {key: _read_kept(key, path, sha256[key]) for key, path in paths.items()}
-        missing = [key for key, array in kept.items() if array is None]
-        reachable = _reachable(mirrors) if missing else []
-        fetched = {key: _fetch(key, paths[key], sha256[key], reachable) for key in missing}
+        missing = {key: paths[key] for key, array in kept.items() if array is None}
+        if missing:
+            _fetch(missing, description)
+        fetched = {key: read_file(key, path) for key, path in missing.items()}
     arrays = Arrays(**{key: array for key, array in kept.items() if array is not None}, **fetched)
-    validate_arrays(arrays, {key: str(path) for key, path in paths.items()})
-    return arrays
+    return bring_to_order(arrays, {key: str(path) for key, path in paths.items()}, description)
 
 
 def _read_kept(key: str, path: Path, sha256: str) -> NDArray[np.uint8] | None:
@@ -76,55 +82,102 @@ def _read_kept(key: str, path: Path, sha256: str) -> NDArray[np.uint8] | None:
 
 def _verified(key: str, path: Path, sha256: str) -> NDArray[np.uint8]:
     array = read_file(key, path)
-    found = idx_sha256(array)
-    if found != sha256:
-        raise IdxFormatError(f"{path}: expected the sha256 {sha256}, found {found}")
+    if not has_sha256(path, array, sha256):
+        raise IdxFormatError(f"{path}: expected the sha256 {sha256}, found {idx_sha256(array)}")
     return array
 
 
-def _reachable(mirrors: Sequence[str]) -> list[str]:
+def _fetch(paths: Mapping[str, Path], description: Description) -> None:
+    """Fetch these files, one by one or in an archive, from the mirrors that answer."""
+    sha256, archive = description.sha256.model_dump(), description.archive
+    mirrors = _reachable(description)
+    if archive:
+        path = next(iter(paths.values())).with_name(archive)
+        take = partial(_take_archive, path=path, wanted=paths, sha256=sha256)
+        _from_a_mirror(archive, take, mirrors, description)
+        return
+    for key, path in paths.items():
+        take = partial(_take_file, key=key, path=path, sha256=sha256[key])
+        _from_a_mirror(path.name, take, mirrors, description)
+
+
+def _reachable(description: Description) -> list[str]:
     """Return the mirrors that answer, whatever they answer: the download will tell."""
-    asked = {f"{mirror}{FILES['test_labels']}.gz": mirror for mirror in mirrors}
+    mirrors = description.mirrors
+    name = description.archive or f"{description.file_names()['test_labels']}.gz"
+    asked = {f"{mirror}{name}": mirror for mirror in mirrors}
     reachable = [asked[url] for url in answering(list(asked))]
     if not reachable:
         raise DownloadError(
-            f"none of {len(mirrors)} mirrors answered ({', '.join(map(public_address, mirrors))}): "
-            f"check the network, or put the four files into a folder and add "
-            f"--params data_ingestion.source=<folder>"
+            f"none of {len(mirrors)} mirrors of {description.name} answered "
+            f"({', '.join(map(public_address, mirrors))}): check the network, or "
+            f"{_by_hand(description)}"
         )
     return reachable
 
 
-def _fetch(key: str, path: Path, sha256: str, mirrors: list[str]) -> NDArray[np.uint8]:
-    """Fetch a file from the first mirror that has it; take out of `mirrors` the too slow ones."""
+def _by_hand(description: Description) -> str:
+    """Return what to do without mirrors."""
+    names = ", ".join(f"{name}.gz" for name in description.file_names().values())
+    where = f" ({description.archive} has them)" if description.archive else ""
+    return f"put {names}{where} into a folder and add --params data_ingestion.source=<folder>"
+
+
+def _from_a_mirror(
+    name: str, take: Callable[[str], None], mirrors: list[str], description: Description
+) -> None:
+    """Take a file from the first mirror that has it; take out of `mirrors` the too slow ones."""
     problems = []
     for mirror in list(mirrors):
-        url = f"{mirror}{path.name}"
+        url = f"{mirror}{name}"
         logger.info("Downloading %s", public_address(url))
         try:
-            _fetch_from(url, key, path, sha256)
+            take(url)
         except (ConnectionError, TimeoutError, IdxFormatError) as error:
             problems.append(f"{public_address(mirror)}: {error}")
             logger.warning("Nothing good at %s: %s", public_address(url), error)
             if isinstance(error, TimeoutError):
                 mirrors.remove(mirror)
         else:
-            return read_file(key, path)
-    raise DownloadError(f"no mirror had a good {path.name}: {'; '.join(problems)}")
+            return
+    raise DownloadError(
+        f"no mirror had a good {name}: {'; '.join(problems)}; or {_by_hand(description)}"
+    )
 
 
-def _fetch_from(url: str, key: str, path: Path, sha256: str) -> None:
-    part = path.with_suffix(PART)
-    try:
-        _save(url, part, item_shape(key))
+def _take_file(url: str, key: str, path: Path, sha256: str) -> None:
+    """Save a file, and keep it if it is the right one."""
+    with _temporary(path) as part:
+        _save(url, part, partial(largest_size, item_shape=item_shape(key)))
         _verified(key, part, sha256)
         part.replace(path)
+
+
+def _take_archive(
+    url: str, path: Path, wanted: Mapping[str, Path], sha256: Mapping[str, str]
+) -> None:
+    """Save an archive, and keep those of its files that are wanted, if they are the right ones."""
+    with _temporary(path) as archive:
+        _save(url, archive, lambda _: MAX_ARCHIVE_BYTES)
+        for key, kept in wanted.items():
+            with _temporary(kept) as part:
+                unpack(archive, kept.name, part)
+                _verified(key, part, sha256[key])
+                part.replace(kept)
+
+
+@contextmanager
+def _temporary(path: Path) -> Iterator[Path]:
+    """Yield where a file is written until it is verified, and remove what is left there."""
+    part = path.with_suffix(PART)
+    try:
+        yield part
     finally:
         part.unlink(missing_ok=True)
 
 
-def _save(url: str, path: Path, shape: tuple[int, ...]) -> None:
-    """Save what comes from an address, as long as it can be a file of items of this shape."""
+def _save(url: str, path: Path, largest: Callable[[Path], int]) -> None:
+    """Save what comes from an address, as long as it is no larger than its beginning allows."""
     from tqdm import tqdm
 
     bar = tqdm(desc=path.stem, unit="B", unit_scale=True, disable=None, dynamic_ncols=True)
@@ -136,7 +189,7 @@ def _save(url: str, path: Path, shape: tuple[int, ...]) -> None:
             bar.update(len(chunk))
             if limit is None and file.tell() >= HEADER_BYTES:
                 file.flush()
-                limit = largest_size(path, shape)
+                limit = largest(path)
             if limit is not None and file.tell() > limit:
                 raise IdxFormatError(
                     f"{path}: expected at most {limit:,} bytes of what begins like this, found more"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -11,22 +13,26 @@ from mnist_kedro.plots import plot_confusion_matrix, plot_misread_digits
 
 
 def report_mistakes(
-    predictions: pd.DataFrame, images: NDArray[np.uint8]
+    predictions: pd.DataFrame, images: NDArray[np.uint8], metrics: dict[str, Any]
 ) -> tuple[pd.DataFrame, Figure, Figure]:
     """Show what a classifier reads badly.
 
     Args:
         predictions: A row per image: `index`, `label`, `prediction`, `confidence`.
         images: `uint8 (n, 28, 28)`, those that `index` counts, from 0.
+        metrics: With `class_names`, in the order of the labels.
 
     Returns:
-        The scores of each class, the confusion matrix, and the hardest of the misread digits.
+        The scores of each class as `score_classes` has them, with its `name`; the confusion matrix;
+        and the hardest of the misread digits.
     """
     class_report = score_classes(
         predictions["label"].to_numpy(), predictions["prediction"].to_numpy()
     )
+    class_names = metrics["class_names"]
+    class_report.insert(1, "name", [class_names[label] for label in class_report["class"]])
     return (
         class_report,
         plot_confusion_matrix(predictions, class_report),
-        plot_misread_digits(images[predictions["index"].to_numpy()], predictions),
+        plot_misread_digits(images[predictions["index"].to_numpy()], predictions, class_names),
     )

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from textwrap import fill
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -11,6 +12,8 @@ from mnist_kedro.calibration import expected_calibration_error
 from mnist_kedro.lazy import Figure, pd
 
 if TYPE_CHECKING:
+    from collections.abc import Hashable, Mapping, Sequence
+
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
 
@@ -18,17 +21,25 @@ QUIET = "0.45"  # grey of what is there to be looked up
 DARK = 0.7  # of the most frequent mistake: text on what is darker is white
 HARDEST = 20  # mistakes that are drawn
 COLUMNS = 5  # of them side by side
-CAPTION = 9  # pixels of an image's scale, below it
+CAPTION = 9  # pixels of an image's scale, for each line below it
+LINE = 20  # characters of a caption
+ROOM = 0.6  # of the width of a class in a confusion matrix of many
+SHORT = 3  # characters of a name that has room above its neighbours'
 
 
 def plot_sample_grid(
-    images: NDArray[np.uint8], labels: NDArray[np.uint8], per_class: int, title: str
+    images: NDArray[np.uint8],
+    labels: NDArray[np.uint8],
+    class_names: Sequence[str],
+    per_class: int,
+    title: str,
 ) -> Figure:
     """Draw the first `per_class` images of each class, a row per class.
 
     Args:
         images: `uint8 (n, 28, 28)`, 0 = paper, 255 = ink.
         labels: `uint8 (n,)`.
+        class_names: In the order of the labels.
         per_class: Images per row; fewer are drawn where a class has fewer.
         title: Stands above.
     """
@@ -37,15 +48,15 @@ def plot_sample_grid(
     classes = np.unique(labels)
     _, height, width = images.shape
     grid = np.zeros((len(classes) * height, per_class * width), dtype=np.uint8)
-    for row, name in enumerate(classes):
-        chosen = images[np.flatnonzero(labels == name)[:per_class]]
+    for row, label in enumerate(classes):
+        chosen = images[np.flatnonzero(labels == label)[:per_class]]
         strip = chosen.transpose(1, 0, 2).reshape(height, -1)  # side by side
         grid[row * height : (row + 1) * height, : strip.shape[1]] = strip
     figure = Figure(figsize=(per_class * 0.6, len(classes) * 0.6 + 0.4), layout="constrained")
     axes = figure.subplots()
     axes.imshow(grid, cmap="gray_r", interpolation="nearest")
     axes.set_yticks(
-        height * (np.arange(len(classes)) + 0.5), labels=[str(name) for name in classes]
+        height * (np.arange(len(classes)) + 0.5), labels=[class_names[label] for label in classes]
     )
     axes.set_xticks([])
     axes.tick_params(length=0)
@@ -61,32 +72,38 @@ def plot_confusion_matrix(predictions: pd.DataFrame, class_report: pd.DataFrame)
 
     Args:
         predictions: Rows of `label` and `prediction`.
-        class_report: A row per class, as `score_classes` returns it.
+        class_report: A row per class, as `report_mistakes` returns it.
     """
     from matplotlib.figure import Figure
     from sklearn.metrics import confusion_matrix
 
-    classes = class_report["class"].to_numpy()
+    classes, names = class_report["class"].to_numpy(), class_report["name"].tolist()
     counts = confusion_matrix(predictions["label"], predictions["prediction"], labels=classes)
     right = int(counts.trace())
-    figure = Figure(figsize=(8, 0.36 * len(classes) + 1.3), layout="constrained")
-    left, beside = figure.subplots(1, 2, sharey=True, width_ratios=[8, 5])
+    width = max(8, ROOM * len(classes)), 5
+    size = 8 * sum(width) / 13, 0.36 * len(classes) + 1.3
+    figure = Figure(figsize=size, layout="constrained")
+    left, beside = figure.subplots(1, 2, sharey=True, width_ratios=width)
     _draw_counts(left, counts)
-    left.set_xticks(np.arange(len(classes)), labels=[str(name) for name in classes])
-    left.set_yticks(np.arange(len(classes)), labels=[str(name) for name in classes])
+    upright = {"rotation": "vertical"} if max(map(len, names)) > SHORT else {}
+    left.set_xticks(np.arange(len(classes)), labels=names, **upright)
+    left.set_yticks(np.arange(len(classes)), labels=names)
     left.set(xlabel="read as", ylabel="label")
     _draw_columns(beside, class_report)
     figure.suptitle(f"{len(predictions) - right:,} of {len(predictions):,} images misread")
     return figure
 
 
-def plot_misread_digits(images: NDArray[np.uint8], predictions: pd.DataFrame) -> Figure:
+def plot_misread_digits(
+    images: NDArray[np.uint8], predictions: pd.DataFrame, class_names: Sequence[str]
+) -> Figure:
     """Draw the mistakes in which the classifier was most confident, up to `HARDEST` of them.
 
     Args:
         images: `uint8 (n, 28, 28)`, 0 = paper, 255 = ink.
         predictions: A row per image: `label`, `prediction` and `confidence`, which may be empty;
             then the first mistakes are drawn.
+        class_names: In the order of the labels.
     """
     from matplotlib.figure import Figure
 
@@ -95,16 +112,18 @@ def plot_misread_digits(images: NDArray[np.uint8], predictions: pd.DataFrame) ->
     hardest = wrong.sort_values("confidence", ascending=False, kind="stable").head(HARDEST)
     if hardest.empty:
         return _say(f"None of {len(table):,} images is misread.")
+    shown = hardest.to_dict("records")
+    captions = [_caption(row, class_names) for row in shown]
     _, height, width = images.shape
+    below = CAPTION * max(caption.count("\n") + 1 for caption in captions)
     rows = math.ceil(len(hardest) / COLUMNS)
-    canvas = np.zeros((rows * (height + CAPTION), COLUMNS * width), dtype=np.uint8)
-    figure = Figure(figsize=(1.4 * COLUMNS, 1.8 * rows + 0.4), layout="constrained")
+    canvas = np.zeros((rows * (height + below), COLUMNS * width), dtype=np.uint8)
+    size = 1.4 * COLUMNS, 1.8 * (height + below) / (height + CAPTION) * rows + 0.4
+    figure = Figure(figsize=size, layout="constrained")
     axes = figure.subplots()
-    for place, row in enumerate(hardest.to_dict("records")):
-        top, left = place // COLUMNS * (height + CAPTION), place % COLUMNS * width
+    for place, (row, caption) in enumerate(zip(shown, captions, strict=True)):
+        top, left = place // COLUMNS * (height + below), place % COLUMNS * width
         canvas[top : top + height, left : left + width] = images[row["place"]]
-        sure = "" if np.isnan(row["confidence"]) else f", {100 * row['confidence']:.0f} %"
-        caption = f"{row['label']} read as {row['prediction']}{sure}"
         axes.text(left + width / 2, top + height + 1, caption, ha="center", va="top", fontsize=9)
     axes.imshow(canvas, cmap="gray_r", interpolation="nearest")
     axes.set_axis_off()
@@ -146,6 +165,12 @@ def plot_reliability(table: pd.DataFrame) -> Figure:
     figure.align_ylabels()
     figure.legend(loc="outside lower center", frameon=False, ncols=2)
     return figure
+
+
+def _caption(row: Mapping[Hashable, Any], class_names: Sequence[str]) -> str:
+    label, prediction = class_names[row["label"]], class_names[row["prediction"]]
+    sure = "" if np.isnan(row["confidence"]) else f", {100 * row['confidence']:.0f} %"
+    return fill(f"{label} read as {prediction}{sure}", LINE)
 
 
 def _draw_counts(axes: Axes, counts: NDArray[np.int64]) -> None:

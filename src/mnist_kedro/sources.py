@@ -5,6 +5,7 @@ Every source ends in the same four verified arrays.
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -18,18 +19,13 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-CLASSES = 10
+    from mnist_kedro.descriptions import Description
+
 FULL = 16  # the darkest ink of scikit-learn's digits
-FILES = {
-    "train_images": "train-images-idx3-ubyte",
-    "train_labels": "train-labels-idx1-ubyte",
-    "test_images": "t10k-images-idx3-ubyte",
-    "test_labels": "t10k-labels-idx1-ubyte",
-}
 
 
 class Arrays(NamedTuple):
-    """Images `uint8 (n, 28, 28)`, 0 = paper, 255 = ink; labels `uint8 (n,)`, 0-9."""
+    """Images `uint8 (n, 28, 28)`, 0 = paper, 255 = ink; labels `uint8 (n,)`, from 0 on."""
 
     train_images: NDArray[np.uint8]
     train_labels: NDArray[np.uint8]
@@ -37,8 +33,11 @@ class Arrays(NamedTuple):
     test_labels: NDArray[np.uint8]
 
 
-def load_folder(folder: Path) -> Arrays:
+def load_folder(folder: Path, description: Description) -> tuple[Arrays, bool]:
     """Read the four IDX files of a folder, with or without `.gz`, named `-idx3-` or `.idx3-ubyte`.
+
+    Returns:
+        The arrays, and whether the files are those whose checksums the description has.
 
     Raises:
         FileNotFoundError: The folder or a file in it is missing.
@@ -49,10 +48,14 @@ def load_folder(folder: Path) -> Arrays:
             f"expected 'source' to be auto, mnist, embedded or a folder with the four IDX files, "
             f"found {str(folder)!r}, which is no folder"
         )
-    paths = {key: _find_file(folder, name) for key, name in FILES.items()}
+    paths = {key: _find_file(folder, name) for key, name in description.file_names().items()}
     arrays = Arrays(**{key: read_file(key, path) for key, path in paths.items()})
-    validate_arrays(arrays, {key: str(path) for key, path in paths.items()})
-    return arrays
+    sha256 = description.sha256.model_dump()
+    official = all(  # the smallest first: one that is not settles it
+        has_sha256(paths[key], getattr(arrays, key), sha256[key]) for key in reversed(paths)
+    )
+    names = {key: str(path) for key, path in paths.items()}
+    return bring_to_order(arrays, names, description), official
 
 
 def embedded_digits() -> Arrays:
@@ -68,18 +71,41 @@ def embedded_digits() -> Arrays:
     images = np.stack([bring_to_format(digit / FULL) for digit in digits.images])
     labels = digits.target.astype(np.uint8)
     n_train = len(labels) * 4 // 5
-    arrays = Arrays(images[:n_train], labels[:n_train], images[n_train:], labels[n_train:])
-    validate_arrays(arrays, {key: f"embedded {key}" for key in FILES})
-    return arrays
+    return Arrays(images[:n_train], labels[:n_train], images[n_train:], labels[n_train:])
 
 
-def validate_arrays(arrays: Arrays, names: Mapping[str, str]) -> None:
+def bring_to_order(arrays: Arrays, names: Mapping[str, str], description: Description) -> Arrays:
+    """Let labels count from 0 and images stand upright, as in MNIST.
+
+    Args:
+        arrays: As the files have them.
+        names: How to call each file in an error.
+        description: Says what the files have.
+
+    Raises:
+        IdxFormatError: As `validate_arrays`.
+    """
+    validate_arrays(arrays, names, description)
+    if not description.first_label and not description.transposed:
+        return arrays  # as they are: files that are mapped into memory stay so
+    parts = {}
+    for split in ("train", "test"):
+        images = getattr(arrays, f"{split}_images")
+        upright = images.transpose(0, 2, 1) if description.transposed else images
+        parts[f"{split}_images"] = np.ascontiguousarray(upright)
+        parts[f"{split}_labels"] = getattr(arrays, f"{split}_labels") - description.first_label
+    return Arrays(**parts)
+
+
+def validate_arrays(arrays: Arrays, names: Mapping[str, str], description: Description) -> None:
     """Check what a single file cannot tell; `names` says how to call each file in an error.
 
     Raises:
-        IdxFormatError: Counts that differ, labels other than all of 0-9, or
+        IdxFormatError: Counts that differ, labels other than all that the description has, or
             images that are constant or do not use the range from 0 (paper) to 255 (ink).
     """
+    first = description.first_label
+    last = first + len(description.class_names) - 1
     for split in ("train", "test"):
         images: NDArray[np.uint8] = getattr(arrays, f"{split}_images")
         labels: NDArray[np.uint8] = getattr(arrays, f"{split}_labels")
@@ -89,10 +115,11 @@ def validate_arrays(arrays: Arrays, names: Mapping[str, str]) -> None:
                 f"{labels_file}: expected a label for each of the {len(images):,} images in "
                 f"{images_file}, found {len(labels):,} labels"
             )
-        if labels.max() >= CLASSES or len(set(labels.tolist())) < CLASSES:
+        found = np.unique(labels).tolist()
+        if found != list(range(first, last + 1)):
             raise IdxFormatError(
-                f"{labels_file}: expected all labels from 0 to {CLASSES - 1} and no other, found "
-                f"{sorted(set(labels.tolist()))}"
+                f"{labels_file}: expected all labels from {first} to {last} and no other, found "
+                f"{found}"
             )
         lowest, highest = images.min(), images.max()
         if lowest > np.iinfo(np.uint8).max // 2 or highest <= np.iinfo(np.uint8).max // 2:
@@ -100,6 +127,17 @@ def validate_arrays(arrays: Arrays, names: Mapping[str, str]) -> None:
                 f"{images_file}: expected pixels from 0 (paper) to 255 (ink), found only values "
                 f"from {lowest} to {highest}"
             )
+
+
+def has_sha256(path: Path, array: NDArray[np.uint8], sha256: str) -> bool:
+    """Tell whether a file, of which this is the array, has this checksum, decompressed or as it is.
+
+    Either may be known: mirrors compress anew, and some data sets are known by what they publish.
+    """
+    if idx_sha256(array) == sha256:
+        return True
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest() == sha256
 
 
 def verify_data(sha256: Mapping[str, str], **arrays: NDArray[np.uint8]) -> None:

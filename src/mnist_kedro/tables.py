@@ -39,9 +39,9 @@ def predictions_table(predictions: pd.DataFrame) -> Table:
     for name in ("file", "label", "confidence", "second", "warning"):
         table.add_column(name, justify="left" if name in ("file", "warning") else "right")
     for row in predictions.astype(object).where(predictions.notna(), None).to_dict("records"):
-        label, second = (
-            "" if row[key] is None else str(row[key]) for key in ("label", "second_label")
+        file, name, second, warning = (
+            escape(row[key] or "") for key in ("file", "name", "second_name", "warning")
         )
         sure = "" if row["confidence"] is None else percent(row["confidence"])
-        table.add_row(escape(row["file"]), label, sure, second, escape(row["warning"] or ""))
+        table.add_row(file, name, sure, second, warning)
     return table

@@ -24,6 +24,7 @@ def test_pixels_of_one_and_of_many_digits_are_read(server):
     assert status == 200
     (prediction,) = one["predictions"]
     assert prediction["label"] == labels[0]
+    assert prediction["name"] == str(labels[0])
     assert prediction["confidence"] == max(prediction["probabilities"])
     assert prediction["warning"] is None
 
@@ -52,6 +53,7 @@ def test_health_and_model(server):
         "data",
         "data_sha256",
         "classes",
+        "class_names",
         "version",
         "onnx_sha256",
     }

@@ -72,7 +72,7 @@ def create_app(champions: Champions) -> FastAPI:
 
     app = FastAPI(
         title="mnist_kedro",
-        summary="Reads handwritten digits.",
+        summary="Reads images, such as handwritten digits.",
         version=__version__,
         lifespan=lifespan,
         exception_handlers=dict.fromkeys(ERRORS, _refuse),
@@ -95,7 +95,7 @@ def _add_routes(app: FastAPI, champions: Champions, workers: ThreadPoolExecutor)
 
     @app.post("/predict", response_model=Answer, responses=refusals, openapi_extra=describe_body())
     async def predict(request: Request) -> Response:
-        """Predict digits: JSON with pixels of one or many, or the bytes of a picture of one."""
+        """Predict classes: JSON with pixels of one or many, or the bytes of a picture of one."""
         request.state.predictions, answer = await _answer(request, champions.current, workers)
         return Response(answer, media_type=JSON)
 

@@ -43,6 +43,7 @@ class Description(BaseModel):
     data: str
     data_sha256: str
     classes: list[int]
+    class_names: list[str]
 
 
 class Export(BaseModel):

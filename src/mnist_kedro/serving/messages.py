@@ -48,6 +48,7 @@ class Prediction(BaseModel):
     """What one image shows; `seen` is what the model saw of a picture, as 28 rows of 28."""
 
     label: int
+    name: str
     confidence: float
     probabilities: list[float]
     warning: str | None
@@ -119,10 +120,11 @@ def write_answer(
         probabilities: `float32 (n, classes)`.
         of_picture: What else there is to tell of the predictions.
     """
-    classes = champion.manifest.classes
+    classes, names = champion.manifest.classes, champion.manifest.class_names
     predictions = [
         {
             "label": classes[best],
+            "name": names[best],
             "confidence": row[best],
             "probabilities": row,
             "warning": None,

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import yaml
 
+from mnist_kedro.descriptions import FILES
 from mnist_kedro.idx import IdxFormatError, idx_header
 from mnist_kedro.mirrors import DownloadError
 from mnist_kedro.pipelines.data_ingestion.nodes import (
@@ -20,27 +21,23 @@ from mnist_kedro.pipelines.data_ingestion.nodes import (
     ingest_images,
     profile_images,
 )
-from mnist_kedro.sources import FILES, Arrays
+from mnist_kedro.sources import Arrays
 
 CONFIGURATION = Path(__file__).parents[3] / "conf/base/parameters_data_ingestion.yml"
 UNREACHABLE = "http://127.0.0.1:9/"
+PROFILE = {"name": "Some digits", "class_names": list("abcdefghij")}
 EMBEDDED = "embedded digits (not MNIST)"
 
 
 @pytest.fixture
-def ingest(tmp_path, tiny_sha256, monkeypatch):
+def ingest(tmp_path, describe, tiny_sha256, monkeypatch):
     """Function that ingests a source, and returns the arrays and the profile."""
     monkeypatch.setenv("no_proxy", "127.0.0.1")
 
-    def ingest(source, mirrors=(UNREACHABLE,), sha256=tiny_sha256):
+    def ingest(source, mirrors=(UNREACHABLE,), sha256=tiny_sha256, fallback="embedded", **changes):
         parameters = DataIngestionParameters.model_validate(
-            {
-                "name": "MNIST",
-                "source": str(source),
-                "cache": tmp_path / "cache",
-                "mirrors": mirrors,
-                "sha256": sha256,
-            }
+            describe(mirrors, sha256=sha256, **changes).model_dump()
+            | {"source": str(source), "fallback": fallback, "cache": tmp_path / "cache"}
         )
         *arrays, profile = ingest_images(parameters)
         return Arrays(*arrays), profile
@@ -128,6 +125,22 @@ def test_auto_falls_back_with_a_warning(ingest, mirrors, caplog):
     assert all(url in warning for url in mirrors)
 
 
+def test_digits_stand_in_for_nothing_else(ingest):
+    with pytest.raises(DownloadError, match=rf"mirrors of Shoes answered \({UNREACHABLE}\): check"):
+        ingest("auto", name="Shoes", fallback=None)
+    for source in ("embedded", "mnist"):
+        with pytest.raises(
+            ValueError, match=f"a folder, found '{source}': Shoes is something else"
+        ):
+            ingest(source, name="Shoes", fallback=None)
+
+
+def test_classes_have_the_names_of_the_description(tmp_path, ingest, tiny_arrays, write_idx_folder):
+    folder = write_idx_folder(tmp_path / "mine", tiny_arrays)
+    _, profile = ingest(folder, class_names=tuple("abcdefghij"))
+    assert profile["class_names"] == list("abcdefghij")
+
+
 def test_auto_does_not_hide_what_is_wrong_here(tmp_path, ingest):
     (tmp_path / "cache").write_text("a file where the folder should be")
     with pytest.raises(FileExistsError):
@@ -184,11 +197,11 @@ def test_sample_grid(tiny_arrays):
     images = np.concatenate([tiny_arrays.train_images] * 6)  # 18 per class, 16 fit
     labels = np.concatenate([tiny_arrays.train_labels] * 6)
     chosen = labels != 4
-    figure = draw_sample_grid(images[chosen], labels[chosen], {"name": "Some digits"})
+    figure = draw_sample_grid(images[chosen], labels[chosen], PROFILE)
     (axes,) = figure.axes
     classes = [0, 1, 2, 3, 5, 6, 7, 8, 9]
     assert "Some digits" in axes.get_title()
-    assert [label.get_text() for label in axes.get_yticklabels()] == [str(n) for n in classes]
+    assert [label.get_text() for label in axes.get_yticklabels()] == list("abcdfghij")
     assert list(axes.get_yticks()) == [28 * row + 14 for row in range(9)]
     grid = np.asarray(axes.images[0].get_array())
     assert grid.shape == (9 * 28, SAMPLES_PER_CLASS * 28)
@@ -199,7 +212,7 @@ def test_sample_grid(tiny_arrays):
 
 
 def test_sample_grid_of_few_images(tiny_arrays):
-    figure = draw_sample_grid(*tiny_arrays[:2], {"name": "Some digits"})
+    figure = draw_sample_grid(*tiny_arrays[:2], PROFILE)
     grid = np.asarray(figure.axes[0].images[0].get_array())
     np.testing.assert_array_equal(grid[-28:, 56:84], tiny_arrays.train_images[29])
     assert grid.shape == (280, SAMPLES_PER_CLASS * 28)

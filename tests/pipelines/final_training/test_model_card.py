@@ -7,6 +7,8 @@ from mnist_kedro.pipelines.final_training.model_card import write_model_card
 from mnist_kedro.pipelines.final_training.nodes import find_suspected_labels
 
 CLASSES = 10
+NAMES = list("abcdefghij")
+NAME = dict(enumerate(NAMES))
 CHAMPION = {
     "candidate": "bayes",
     "reason": "bayes (95.00 %) is the only candidate.",
@@ -19,6 +21,7 @@ CHAMPION = {
         "seed": 7,
     },
     "data": "my digits",
+    "class_names": NAMES,
     "data_sha256": "abc",
 }
 PROVENANCE = {
@@ -58,7 +61,7 @@ def write(labels, predictions, probabilities, **changes):
     return write_model_card(
         CHAMPION,
         metrics,
-        score_classes(labels, predictions),
+        score_classes(labels, predictions).assign(name=lambda report: report["class"].map(NAME)),
         table,
         find_suspected_labels(table),
         np.arange(600, dtype=np.uint8) % CLASSES,
@@ -87,16 +90,16 @@ def test_the_card_says_what_the_model_is_and_why_it_was_chosen(card):
         "```yaml\nbayes:\n  estimator: sklearn.naive_bayes.GaussianNB\n"
         "  hyperparameters: {var_smoothing: 0.1}\n```" in card
     )
-    assert "600 training and 200 test images of the classes 0, 1, 2, 3, 4, 5, 6, 7, 8, 9." in card
+    assert "600 training and 200 test images of the classes a, b, c, d, e, f, g, h, i, j." in card
     assert "`abc`" in card
 
 
 def test_the_card_says_what_the_model_is_bad_at(card):
-    assert "|     4 |  70.0 % |   100.0 % |  82.4 % |     20 |" in card
-    assert "It reads 4 worst: of 20 images, 70.0 %.\nIt misread 7 images in all" in card
+    assert "|     e |  70.0 % |   100.0 % |  82.4 % |     20 |" in card
+    assert "It reads e worst: of 20 images, 70.0 %.\nIt misread 7 images in all" in card
     assert (
         "| label | read as | images |\n| ----: | ------: | -----: |\n"
-        "|     4 |       9 |      6 |\n|     7 |       1 |      1 |\n\n" in card
+        "|     e |       j |      6 |\n|     h |       b |      1 |\n\n" in card
     )
 
 
@@ -110,7 +113,7 @@ def test_suspected_labels_come_after_the_accuracy_and_change_nothing_in_it(card)
     first, second = card.index("96.50 % (92.95"), card.index("## Suspected wrong labels")
     assert first < second < card.index("A secondary figure")
     assert "cleanlab suspects 7 of 200 test labels" in card
-    assert "|     7 |     7 |       1 |                 0.001000 |" in card
+    assert "|     7 |     h |       b |                 0.001000 |" in card
     assert "without these images it would read 100.00 % (193 of 193)" in card
 
 

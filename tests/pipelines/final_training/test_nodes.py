@@ -19,6 +19,8 @@ from mnist_kedro.pipelines.final_training.nodes import (
 from mnist_kedro.sources import embedded_digits
 from mnist_kedro.splits import splits_sha256
 
+NAMES = list("abcdefghij")
+
 
 @pytest.fixture(scope="module")
 def digits():
@@ -40,6 +42,7 @@ def champion(digits, splits):
             "seed": 0,
         },
         "data": "digits",
+        "class_names": NAMES,
         "data_sha256": "abc",
         "sha256": {key: idx_sha256(array) for key, array in digits._asdict().items()},
         "splits_sha256": splits_sha256(splits),
@@ -93,6 +96,7 @@ def test_the_test_score_and_the_manifest(digits, champion, splits):
         "test_accuracy_low": metrics["test_accuracy_low"],
         "test_accuracy_high": metrics["test_accuracy_high"],
         "classes": [0, 1, 2, 3, 4, 5, 6, 7, 8, 9],
+        "class_names": NAMES,
         "onnx": found,
         "provenance": {"run_id": "now"},
     }
@@ -145,7 +149,7 @@ def predictions(digits, champion, splits):
 
 def test_the_report_is_of_the_test_images(digits, predictions):
     class_report, confusion_matrix, misread_digits = report_mistakes(
-        predictions, digits.test_images
+        predictions, digits.test_images, {"class_names": NAMES}
     )
     np.testing.assert_array_equal(class_report["images"], np.bincount(digits.test_labels))
     wrong = predictions.query("label != prediction")
@@ -197,7 +201,8 @@ def test_a_classifier_without_probabilities_is_reported_too(digits, champion, sp
     assert list(suspects) == ["index", "label", "prediction", "label_probability"]
     assert suspects.empty
     assert not draw_reliability_diagram(predictions).axes
-    captions = report_mistakes(predictions, digits.test_images)[2].axes[0].texts
+    named = {"class_names": NAMES}
+    captions = report_mistakes(predictions, digits.test_images, named)[2].axes[0].texts
     assert "%" not in captions[0].get_text()
     assert export_final_model(model, digits.test_images) == (
         b"",

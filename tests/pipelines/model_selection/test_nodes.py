@@ -27,6 +27,7 @@ def results(**candidates):
             "fit_seconds": seconds,
             "model_bytes": size[0] if size else 1000 - seconds,
             "data": "digits",
+            "class_names": ["a", "b"],
             "data_sha256": "abc",
             "sha256": {"train_images": "def"},
             "splits_sha256": "ghi",
@@ -166,6 +167,7 @@ def test_the_champion_says_on_what_it_was_chosen():
     champion = champion_of(alone=(2, 1))
     assert champion["settings"]["estimator"] == "alone"
     assert (champion["data"], champion["data_sha256"]) == ("digits", "abc")
+    assert champion["class_names"] == ["a", "b"]
     assert champion["sha256"] == {"train_images": "def"}
     assert champion["splits_sha256"] == "ghi"
     assert (champion["alpha"], champion["cost"]) == (0.05, "fit_seconds")

@@ -18,6 +18,7 @@ from mnist_kedro.sources import embedded_digits
 CANDIDATE = Candidate(estimator="sklearn.naive_bayes.GaussianNB")
 PARAMETERS = ModelTrainingParameters(seed=0)
 SPLIT = DataSplitParameters(sample_size=None, validation_fraction=0.2, seed=0, folds=3)
+NAMES = list("abcdefghij")
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +30,7 @@ def data():
     names = np.where(index % 5, "train", "validation")
     splits = pd.DataFrame({"index": index, "label": labels[index], "split": names})
     sha256 = {"train_images": idx_sha256(images), "train_labels": idx_sha256(labels)}
-    profile = {"name": "digits", "data_sha256": "abc", "sha256": sha256}
+    profile = {"name": "digits", "class_names": NAMES, "data_sha256": "abc", "sha256": sha256}
     return images, labels, splits, profile
 
 
@@ -58,6 +59,7 @@ def test_the_score_is_that_of_the_validation_split(data):
         "seed": 0,
     }
     assert (metrics["data"], metrics["data_sha256"]) == ("digits", "abc")
+    assert metrics["class_names"] == NAMES
     assert metrics["sha256"] == profile["sha256"]
     assert list(predictions) == ["index", "label", "prediction", "confidence"]
     np.testing.assert_array_equal(predictions["index"], index)
@@ -67,7 +69,8 @@ def test_the_score_is_that_of_the_validation_split(data):
 def test_the_report_is_of_the_validation_images(data):
     images, *_ = data
     _, _, metrics, predictions = train_candidate(*data, CANDIDATE, PARAMETERS)
-    class_report, confusion_matrix, misread_digits = report_mistakes(predictions, images)
+    class_report, confusion_matrix, misread_digits = report_mistakes(predictions, images, metrics)
+    assert class_report["name"].tolist() == NAMES
     assert class_report["recall"].tolist() == list(metrics["recall"].values())
     assert class_report["images"].sum() == len(predictions)
     wrong = predictions.query("label != prediction")
@@ -81,9 +84,9 @@ def test_the_report_is_of_the_validation_images(data):
 def test_inputs_are_left_as_they_are(data):
     images, labels, splits, _ = data
     copies = images.copy(), labels.copy(), splits.copy()
-    *_, predictions = train_candidate(*data, CANDIDATE, PARAMETERS)
+    *_, metrics, predictions = train_candidate(*data, CANDIDATE, PARAMETERS)
     before = predictions.copy()
-    report_mistakes(predictions, images)
+    report_mistakes(predictions, images, metrics)
     pd.testing.assert_frame_equal(predictions, before)
     np.testing.assert_array_equal(images, copies[0])
     np.testing.assert_array_equal(labels, copies[1])

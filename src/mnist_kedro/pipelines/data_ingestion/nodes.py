@@ -5,18 +5,19 @@ from __future__ import annotations
 import hashlib
 import logging
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any, Literal, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import model_validator
 
+from mnist_kedro.descriptions import FILES, Description
 from mnist_kedro.idx import idx_sha256
 from mnist_kedro.lazy import Figure
 from mnist_kedro.mirrors import DownloadError, download
-from mnist_kedro.parameters import Name, Parameters
+from mnist_kedro.parameters import Name
 from mnist_kedro.plots import plot_sample_grid
-from mnist_kedro.sources import FILES, Arrays, embedded_digits, load_folder
+from mnist_kedro.sources import Arrays, embedded_digits, load_folder
 
 EMBEDDED_NAME = "embedded digits (not MNIST)"
 SAMPLES_PER_CLASS = 16
@@ -24,27 +25,30 @@ SAMPLES_PER_CLASS = 16
 logger = logging.getLogger(__name__)
 
 
-Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
-Address = Annotated[str, Field(pattern="^https?://.+/$")]
-
-
-class Checksums(Parameters):
-    """The sha256 of each decompressed file."""
-
-    train_images: Sha256
-    train_labels: Sha256
-    test_images: Sha256
-    test_labels: Sha256
-
-
-class DataIngestionParameters(Parameters):
+class DataIngestionParameters(Description):
     """Which data, from where."""
 
-    name: Name
     source: Name
+    fallback: Literal["embedded"] | None
     cache: Path
-    mirrors: tuple[Address, ...]
-    sha256: Checksums
+
+    @model_validator(mode="after")
+    def _is_not_mistaken_for_digits(self) -> Self:
+        if self.source in ("mnist", "embedded") and not self.fallback:
+            raise ValueError(
+                f"expected 'source' to be auto or a folder, found '{self.source}': {self.name} is "
+                f"something else"
+            )
+        return self
+
+
+class Source(NamedTuple):
+    """What a source gave, what to call it and where it was; classes in the order of labels."""
+
+    arrays: Arrays
+    name: str
+    origin: str
+    class_names: tuple[str, ...]
 
 
 def ingest_images(
@@ -59,19 +63,13 @@ def ingest_images(
         the profile of `profile_images`.
 
     Raises:
-        DownloadError: The source is `mnist` and no mirror gave it.
+        DownloadError: No mirror gave the files, and nothing may stand in for them.
         FileNotFoundError: The source is a folder, and it or a file in it is missing.
         IdxFormatError: A file is damaged, or the files do not belong together.
     """
-    arrays, origin = _read_source(parameters)
-    profile = profile_images(arrays)
-    if origin == "embedded":
-        name = EMBEDDED_NAME
-    elif profile["sha256"] == parameters.sha256.model_dump():
-        name = parameters.name
-    else:
-        name = f"{Path(origin).name} (not {parameters.name})"
-    return *arrays, {"name": name, "source": origin, **profile}
+    source = _read_source(parameters)
+    about = {"name": source.name, "source": source.origin, "class_names": list(source.class_names)}
+    return *source.arrays, about | profile_images(source.arrays)
 
 
 def profile_images(arrays: Arrays) -> dict[str, Any]:
@@ -112,26 +110,26 @@ def draw_sample_grid(
 ) -> Figure:
     """Draw the first training images of each class: `uint8 (n, 28, 28)` and `uint8 (n,)`."""
     title = f"{dataset_profile['name']}: the first {SAMPLES_PER_CLASS} images per class"
-    return plot_sample_grid(train_images, train_labels, SAMPLES_PER_CLASS, title)
+    class_names = dataset_profile["class_names"]
+    return plot_sample_grid(train_images, train_labels, class_names, SAMPLES_PER_CLASS, title)
 
 
-def _read_source(parameters: DataIngestionParameters) -> tuple[Arrays, str]:
-    """Return the arrays and where they came from."""
-    source = parameters.source
+def _read_source(parameters: DataIngestionParameters) -> Source:
+    name, source, class_names = parameters.name, parameters.source, parameters.class_names
     if source == "embedded":
-        return embedded_digits(), "embedded"
+        return Source(embedded_digits(), EMBEDDED_NAME, "embedded", class_names)
     if source not in ("auto", "mnist"):
         folder = Path(source).expanduser().resolve()
-        return load_folder(folder), str(folder)
+        arrays, official = load_folder(folder, parameters)
+        called = name if official else f"{folder.name} (not {name})"
+        return Source(arrays, called, str(folder), class_names)
     try:
-        return download(
-            parameters.mirrors, parameters.sha256.model_dump(), parameters.cache
-        ), "mirror"
+        return Source(download(parameters, parameters.cache), name, "mirror", class_names)
     except DownloadError as error:
-        if source == "mnist":
+        if source == "mnist" or not parameters.fallback:
             raise
-        _warn_of_fallback(parameters.name, error)
-        return embedded_digits(), "embedded"
+        _warn_of_fallback(name, error)
+        return Source(embedded_digits(), EMBEDDED_NAME, "embedded", class_names)
 
 
 def _warn_of_fallback(name: str, error: DownloadError) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -60,10 +60,10 @@ The sha256 of its files together: `{champion[data_sha256]}`.
 
 ## Limits
 
-- It reads every image as one of the classes {classes}: a letter and an empty sheet, too.
-- It knows single digits in 28x28 pixels, sized and placed as in {champion[data]}.
-  Photographs, other sizes and digits elsewhere in the image were not measured.
-- How well it reads the writing of other people than those of its data was not measured.
+- It reads every image as one of the classes {classes}: anything else and an empty sheet, too.
+- It knows images of 28x28 pixels, with what they show sized and placed as in {champion[data]}.
+  Photographs, other sizes and other places in the image were not measured.
+- How well it reads images of other origin, such as other people's writing, was not measured.
 
 ## Provenance
 
@@ -95,7 +95,8 @@ def write_model_card(
         train_labels: `uint8 (n,)`.
         provenance: What this run rests on: packages, code.
     """
-    count = final_metrics["parameters"]
+    count, class_names = final_metrics["parameters"], champion["class_names"]
+    predictions = _named(test_predictions, class_names)
     settings = {key: value for key, value in champion["settings"].items() if key != "seed"}
     block = {champion["candidate"]: settings}  # as in parameters_model_training.yml
     return TEMPLATE.format(
@@ -105,11 +106,11 @@ def write_model_card(
         test=_accuracy(final_metrics, "test"),
         validation=_accuracy(champion, "validation"),
         n_train=len(train_labels),
-        classes=", ".join(str(name) for name in np.unique(train_labels)),
+        classes=", ".join(class_names),
         settings=yaml.safe_dump(block, sort_keys=False, default_flow_style=None),
-        weaknesses=_weaknesses(final_class_report, test_predictions),
-        calibration=_calibration(final_metrics, test_predictions),
-        suspects=_suspects(final_metrics, test_predictions, suspected_labels),
+        weaknesses=_weaknesses(final_class_report, predictions),
+        calibration=_calibration(final_metrics, predictions),
+        suspects=_suspects(final_metrics, predictions, _named(suspected_labels, class_names)),
         parameters="not counted for this kind of model" if count is None else f"{count:,}",
         commit=provenance["git_commit"] or "none",
         changed={True: "yes", False: "no", None: "not known"}[provenance["git_dirty"]],
@@ -117,11 +118,17 @@ def write_model_card(
     )
 
 
+def _named(table: pd.DataFrame, class_names: Sequence[str]) -> pd.DataFrame:
+    """Return a table with the classes' names in the place of labels."""
+    names = dict(enumerate(class_names))
+    return table.assign(**{key: table[key].map(names) for key in ("label", "prediction")})
+
+
 def _weaknesses(report: pd.DataFrame, predictions: pd.DataFrame) -> str:
     scores = report[["recall", "precision", "f1"]].to_numpy().tolist()
     rows = [
         (name, *map(_share, each), count)
-        for name, each, count in zip(report["class"], scores, report["images"], strict=True)
+        for name, each, count in zip(report["name"], scores, report["images"], strict=True)
     ]
     table = _table(["class", "recall", "precision", "F1", "images"], rows)
     wrong = predictions[predictions["label"] != predictions["prediction"]]
@@ -133,7 +140,7 @@ def _weaknesses(report: pd.DataFrame, predictions: pd.DataFrame) -> str:
     most = pairs.sort_values("images", ascending=False, kind="stable").head(LISTED)
     return (
         f"{table}\n\n"
-        f"It reads {worst['class']:.0f} worst: of {worst['images']:,.0f} images, "
+        f"It reads {worst['name']} worst: of {worst['images']:,.0f} images, "
         f"{_share(worst['recall'])}.\n"
         f"It misread {len(wrong):,} images in all; its most frequent mistakes:\n\n"
         f"{_table(['label', 'read as', 'images'], most.to_numpy().tolist())}\n\n"

@@ -66,9 +66,9 @@ def score_final_model(
         test_labels: `uint8 (n,)`.
 
     Returns:
-        The metrics of `score_classifier`, `n_test`, `fit_seconds`, `candidate`, `data` and
-        `data_sha256`; and the predictions, a row per test image: `index` (from 0), and the columns
-        of `score_classifier`.
+        The metrics of `score_classifier`, `n_test`, `fit_seconds`, `candidate`, `data`,
+        `class_names` and `data_sha256`; and the predictions, a row per test image: `index` (from
+        0), and the columns of `score_classifier`.
 
     Raises:
         ValueError: The images are not those that were ingested with the training data.
@@ -82,6 +82,7 @@ def score_final_model(
         "n_test": len(test_labels),
         "fit_seconds": float(final_history["seconds"].iloc[-1]),
         "data": champion["data"],
+        "class_names": champion["class_names"],
         "data_sha256": champion["data_sha256"],
     }
     return metrics, predictions
@@ -122,16 +123,19 @@ def describe_final_model(
 
     Returns:
         `candidate`, `settings` (with the seed), `data`, `data_sha256`, the test accuracy with its
-        interval, `classes` in the order of the probabilities, `onnx`, what `export_final_model`
-        found, and `provenance`: versions of all inputs and packages, and the git commit.
+        interval, `classes` in the order of the probabilities and their `class_names`, `onnx`, what
+        `export_final_model` found, and `provenance`: versions of all inputs and packages, and the
+        git commit.
     """
+    classes = final_model.classes_.tolist()
     accuracy = {key: final_metrics[key] for key in final_metrics if key.startswith("test_accuracy")}
     copied = ("candidate", "settings", "data", "data_sha256")
     return (
         {key: champion[key] for key in copied}
         | accuracy
         | {
-            "classes": final_model.classes_.tolist(),
+            "classes": classes,
+            "class_names": [champion["class_names"][label] for label in classes],
             "onnx": onnx_check,
             "provenance": provenance,
         }
@@ -163,7 +167,7 @@ def find_suspected_labels(test_predictions: pd.DataFrame) -> pd.DataFrame:
     """
     from cleanlab.filter import find_label_issues
 
-    labels = test_predictions["label"].to_numpy()  # 0-9: numbers of the columns below, too
+    labels = test_predictions["label"].to_numpy()  # from 0: numbers of the columns below, too
     probabilities = test_predictions.filter(like="probability_").to_numpy()
     suspects = np.array([], dtype=np.intp)
     if probabilities.size:

@@ -40,7 +40,7 @@ NODES = [
     ),
     node(
         report_mistakes,
-        inputs=["test_predictions", "test_images"],
+        inputs=["test_predictions", "test_images", "final_metrics"],
         outputs=["final_class_report", "confusion_matrix", "misread_digits"],
         name="report_mistakes",
     ),

@@ -19,15 +19,18 @@ from mnist_kedro.metrics import predict_labels
 from mnist_kedro.parameters import Parameters
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from mnist_kedro.image_files import Picture
 
 READERS = min(os.cpu_count() or 1, 4)  # of pictures, side by side: large ones take memory
 BATCH = 256  # pictures in memory at once
 SHOWN = 24  # digits on the contact sheet
-COLUMNS = ("file", "label", "confidence", "second_label", "second_confidence", "warning")
-NO_ANSWER = (None,) * 4  # labels and confidences
+COLUMNS = (
+    *("file", "label", "name", "confidence"),
+    *("second_label", "second_name", "second_confidence", "warning"),
+)
+NO_ANSWER = (None,) * 6  # labels, their names and confidences
 Row = tuple[Any, ...]
 Digit = NDArray[np.uint8] | None  # `(28, 28)`, if there is one
 
@@ -49,6 +52,7 @@ class InferenceParameters(Parameters):
 
 def predict_images(
     final_model: Classifier,
+    final_manifest: dict[str, Any],
     test_images: NDArray[np.uint8],
     parameters: InferenceParameters,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -56,14 +60,16 @@ def predict_images(
 
     Args:
         final_model: A fitted classifier of images.
+        final_manifest: Has the names of its classes.
         test_images: `uint8 (n, 28, 28)`, taken when `parameters` name no other.
         parameters: `images` may name a file or a folder, see `image_files.find_pictures`.
 
     Returns:
-        A row per image: `file`, `label`, `confidence` (its probability), `second_label` and
-        `second_confidence` (the next best), and `warning`. Confidences are empty for a model
-        without probabilities, labels for an image that cannot be read; its warning says why. And
-        `ImageId` (from 1) and `Label`, as Kaggle's Digit Recognizer wants them.
+        A row per image: `file`, `label`, its `name`, `confidence` (its probability),
+        `second_label`, `second_name` and `second_confidence` (the next best), and `warning`.
+        Confidences are empty for a model without probabilities, labels for an image that cannot be
+        read; its warning says why. And `ImageId` (from 1) and `Label`, as Kaggle's Digit Recognizer
+        wants them.
 
     Raises:
         ValueError: No image can be read.
@@ -71,13 +77,14 @@ def predict_images(
     from tqdm.auto import tqdm
 
     pictures = _pictures(test_images, parameters)
+    names = dict(zip(final_manifest["classes"], final_manifest["class_names"], strict=True))
     with (
         ThreadPoolExecutor(READERS) as pool,
         tqdm(desc="inference", unit=" images", leave=False, disable=None) as bar,
     ):
         rows: list[Row] = []
         while batch := list(islice(pictures, BATCH)):
-            rows += _predict_batch(final_model, batch, list(pool.map(_see, batch)))
+            rows += _predict_batch(final_model, names, batch, list(pool.map(_see, batch)))
             bar.update(len(batch))
     predictions = pd.DataFrame(rows, columns=COLUMNS)
     predictions = predictions.astype({"label": "Int64", "second_label": "Int64"})
@@ -124,28 +131,35 @@ def _pictures(test_images: NDArray[np.uint8], parameters: InferenceParameters) -
 
 
 def _predict_batch(
-    model: Classifier, pictures: Sequence[Picture], seen: Sequence[tuple[Digit, str | None]]
+    model: Classifier,
+    names: Mapping[int, str],
+    pictures: Sequence[Picture],
+    seen: Sequence[tuple[Digit, str | None]],
 ) -> list[Row]:
     digits = [digit for digit, _ in seen if digit is not None]
-    answers = iter(_best_two(model, np.stack(digits)) if digits else ())
+    answers = iter(_best_two(model, names, np.stack(digits)) if digits else ())
     return [
         (picture.name, *(NO_ANSWER if digit is None else next(answers)), warning)
         for picture, (digit, warning) in zip(pictures, seen, strict=True)
     ]
 
 
-def _best_two(model: Classifier, images: NDArray[np.uint8]) -> list[Row]:
-    """Return label, confidence, second label and its confidence for each image.
+def _best_two(model: Classifier, names: Mapping[int, str], images: NDArray[np.uint8]) -> list[Row]:
+    """Return label, name and confidence, and those of the second label, for each image.
 
     As plain numbers: small arrays, kept between large ones, would make memory grow with the images.
     """
     labels, probabilities = predict_labels(model, images)
     if probabilities is None:
-        return [(label, None, None, None) for label in labels.tolist()]
+        return [(label, names[label], *NO_ANSWER[2:]) for label in labels.tolist()]
     best = np.argsort(-probabilities, axis=1, kind="stable")[:, :2]
-    (first, second), sure = model.classes_[best].T, np.take_along_axis(probabilities, best, axis=1)
-    columns = (first, sure[:, 0], second, sure[:, 1])
-    return list(zip(*(column.tolist() for column in columns), strict=True))
+    labels, sure = model.classes_[best], np.take_along_axis(probabilities, best, axis=1)
+    return [
+        (first, names[first], first_sure, second, names[second], second_sure)
+        for (first, second), (first_sure, second_sure) in zip(
+            labels.tolist(), sure.tolist(), strict=True
+        )
+    ]
 
 
 def _see(picture: Picture) -> tuple[Digit, str | None]:

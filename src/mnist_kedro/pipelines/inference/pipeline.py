@@ -11,7 +11,7 @@ def create_pipeline() -> Pipeline:
         [
             node(
                 predict_images,
-                inputs=["final_model", "test_images", "params:inference"],
+                inputs=["final_model", "final_manifest", "test_images", "params:inference"],
                 outputs=["predictions", "submission"],
                 name="predict_images",
             ),

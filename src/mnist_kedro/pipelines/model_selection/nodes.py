@@ -30,7 +30,7 @@ COLUMNS = [
 ]
 # Equal accuracies are told apart by what is the same in every run, the smaller model first.
 ORDER = {"validation_accuracy": False, "model_bytes": True, "candidate": True}  # true: ascending
-RESTS_ON = ("settings", "data", "data_sha256", "sha256", "splits_sha256")
+RESTS_ON = ("settings", "data", "class_names", "data_sha256", "sha256", "splits_sha256")
 
 
 class ModelSelectionParameters(Parameters):
@@ -92,8 +92,8 @@ def choose_champion(
 
     Returns:
         `candidate`, `reason` (a sentence), the champion's `validation_accuracy` and its interval,
-        `settings`, `data`, `data_sha256`, `sha256` and `splits_sha256`, the selection's `alpha` and
-        `cost`, and `provenance`.
+        `settings`, `data`, `class_names`, `data_sha256`, `sha256` and `splits_sha256`, the
+        selection's `alpha` and `cost`, and `provenance`.
     """
     champion = leaderboard[leaderboard["champion"]].iloc[0]
     metrics = results[f"{champion['candidate']}.metrics"]

@@ -39,15 +39,16 @@ def train_candidate(
         train_images: `uint8 (n, 28, 28)`.
         train_labels: `uint8 (n,)`.
         splits: Rows of `index`, `label`, `split`.
-        dataset_profile: With the name and the checksums of the data.
+        dataset_profile: With the names and the checksums of the data.
         candidate: Its settings.
         parameters: The seed.
 
     Returns:
         The fitted classifier and its history, as `fit_classifier` has it; its metrics, those of
         `score_classifier` and what they rest on: `settings` (with the seed), `data` (a name),
-        `data_sha256`, `sha256` (of each file), `splits_sha256`, `fit_seconds`; and its predictions,
-        a row per validation image: `index`, `label`, `prediction`, `confidence`.
+        `class_names` (in the order of the labels), `data_sha256`, `sha256` (of each file),
+        `splits_sha256`, `fit_seconds`; and its predictions, a row per validation image: `index`,
+        `label`, `prediction`, `confidence`.
 
     Raises:
         ValueError: Images, splits and profile do not belong together.
@@ -130,6 +131,7 @@ def pool_folds(
 def _describe_data(dataset_profile: dict[str, Any], splits: pd.DataFrame) -> dict[str, Any]:
     return {
         "data": dataset_profile["name"],
+        "class_names": dataset_profile["class_names"],
         "data_sha256": dataset_profile["data_sha256"],
         "sha256": dataset_profile["sha256"],
         "splits_sha256": splits_sha256(splits),

@@ -23,7 +23,7 @@ def create_pipeline(candidates: Iterable[str], folds: int | None = None) -> Pipe
             ),
             node(
                 report_mistakes,
-                inputs=["validation_predictions", "train_images"],
+                inputs=["validation_predictions", "train_images", "metrics"],
                 outputs=["class_report", "confusion_matrix", "misread_digits"],
                 name="report_mistakes",
             ),

@@ -5,8 +5,8 @@ import { canvas, isBlank, paperAsFile, say, timesReplaced } from "./paper.js";
 const PAUSE = 700; // milliseconds without a new answer, after which the last one is final
 const PATIENCE = 10_000; // milliseconds until the server counts as gone
 
-const [label, confidence, seen, bars, remark, about] =
-  ["label", "confidence", "seen", "bars", "remark", "model"]
+const [heading, label, confidence, seen, bars, remark, about] =
+  ["heading", "label", "confidence", "seen", "bars", "remark", "model"]
     .map((id) => document.getElementById(id));
 
 let changes = 0; // of the paper
@@ -54,7 +54,8 @@ const percent = (share, decimals = 1) => `${(100 * share).toFixed(decimals)}\u00
 /** Show an answer of `/predict`, or its error, or, of neither, a page that waits. */
 function show({ error, predictions: [prediction] = [{}] }) {
   const { probabilities = [], warning, seen: rows = [] } = prediction;
-  label.textContent = prediction.label ?? "?";
+  label.textContent = prediction.name ?? "?";
+  label.classList.toggle("word", label.textContent.length > 2);
   confidence.textContent = probabilities.length ? `${percent(prediction.confidence)} sure` : "";
   remark.textContent = error ?? "";
   showBars(probabilities);
@@ -96,14 +97,16 @@ async function describeModel() {
   about.textContent =
     `The model is ${model.candidate}, trained on ${model.data}. It reads ${accuracy} of the test ` +
     `images (95 % interval ${low} to ${high}). Version ${version}.`;
-  bars.replaceChildren(...model.classes.map(newBar));
+  bars.replaceChildren(...model.class_names.map(newBar));
+  const digits = model.class_names.every((name) => /^\d$/.test(name));
+  document.title = heading.textContent = digits ? "Which digit is this?" : "What is this?";
   showBars([]);
 }
 
-function newBar(digit) {
+function newBar(name) {
   const row = document.createElement("li");
   row.append(document.createElement("span"), document.createElement("span"));
-  row.firstElementChild.textContent = digit;
+  row.firstElementChild.textContent = name;
   return row;
 }
 
