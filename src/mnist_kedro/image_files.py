@@ -54,6 +54,13 @@ class Picture:
         grey = self.load()
         return Seen(grey, None) if self.ready else to_mnist_format(grey)
 
+    def try_to_see(self) -> tuple[NDArray[np.uint8] | None, str | None]:
+        """Return what `see` does; `None`, and why, where it raises an error."""
+        try:
+            return self.see()
+        except (ValueError, OSError) as error:  # one bad file does not keep others from being read
+            return None, str(error)
+
 
 def find_pictures(path: Path) -> Iterator[Picture]:
     """Yield the images of a file, or of all files in a folder and below it, in order of name.

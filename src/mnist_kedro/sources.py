@@ -45,8 +45,8 @@ def load_folder(folder: Path, description: Description) -> tuple[Arrays, bool]:
     """
     if not folder.is_dir():
         raise FileNotFoundError(
-            f"expected 'source' to be auto, mnist, embedded or a folder with the four IDX files, "
-            f"found {str(folder)!r}, which is no folder"
+            f"expected 'source' to be auto, mnist, embedded or a folder with the four IDX files or "
+            f"with pictures in train/<class>/, found {str(folder)!r}, which is no folder"
         )
     paths = {key: _find_file(folder, name) for key, name in description.file_names().items()}
     arrays = Arrays(**{key: read_file(key, path) for key, path in paths.items()})

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
+from PIL import Image
 
 from mnist_kedro.descriptions import FILES
 from mnist_kedro.idx import IdxFormatError, idx_header
@@ -22,6 +23,7 @@ from mnist_kedro.pipelines.data_ingestion.nodes import (
     profile_images,
 )
 from mnist_kedro.sources import Arrays
+from tests.drawings import STROKES, draw, on_paper
 
 CONFIGURATION = Path(__file__).parents[3] / "conf/base/parameters_data_ingestion.yml"
 UNREACHABLE = "http://127.0.0.1:9/"
@@ -230,3 +232,15 @@ def test_real_mnist(ingest, real_mnist):
     assert list(profile["train"]["images_per_class"].values()) == counts
     assert profile["train"]["ink_mean"] == pytest.approx(0.1307, abs=5e-5)
     assert profile["train"]["ink_std"] == pytest.approx(0.3081, abs=5e-5)
+
+
+def test_folders_of_pictures_name_the_classes(tmp_path, ingest):
+    for name, digit in (("five", 5), ("seven", 7)):
+        for split in ("train", "test"):
+            (tmp_path / "mine" / split / name).mkdir(parents=True)
+            ink = on_paper(draw(STROKES[digit])).astype(np.uint8)
+            Image.fromarray(ink).save(tmp_path / "mine" / split / name / "a.png")
+    arrays, profile = ingest(tmp_path / "mine")
+    assert (profile["name"], profile["class_names"]) == ("mine (not MNIST)", ["five", "seven"])
+    assert profile["source"] == str(tmp_path / "mine")
+    assert arrays.train_labels.tolist() == arrays.test_labels.tolist() == [0, 1]

@@ -13,6 +13,7 @@ from pydantic import model_validator
 
 from mnist_kedro.descriptions import FILES, Description
 from mnist_kedro.idx import idx_sha256
+from mnist_kedro.labelled_pictures import class_folders, has_pictures, load_pictures
 from mnist_kedro.lazy import Figure
 from mnist_kedro.mirrors import DownloadError, download
 from mnist_kedro.parameters import Name
@@ -66,6 +67,7 @@ def ingest_images(
         DownloadError: No mirror gave the files, and nothing may stand in for them.
         FileNotFoundError: The source is a folder, and it or a file in it is missing.
         IdxFormatError: A file is damaged, or the files do not belong together.
+        ValueError: The source is a folder of pictures that cannot be used.
     """
     source = _read_source(parameters)
     about = {"name": source.name, "source": source.origin, "class_names": list(source.class_names)}
@@ -119,10 +121,7 @@ def _read_source(parameters: DataIngestionParameters) -> Source:
     if source == "embedded":
         return Source(embedded_digits(), EMBEDDED_NAME, "embedded", class_names)
     if source not in ("auto", "mnist"):
-        folder = Path(source).expanduser().resolve()
-        arrays, official = load_folder(folder, parameters)
-        called = name if official else f"{folder.name} (not {name})"
-        return Source(arrays, called, str(folder), class_names)
+        return _read_folder(Path(source).expanduser().resolve(), parameters)
     try:
         return Source(download(parameters, parameters.cache), name, "mirror", class_names)
     except DownloadError as error:
@@ -130,6 +129,18 @@ def _read_source(parameters: DataIngestionParameters) -> Source:
             raise
         _warn_of_fallback(name, error)
         return Source(embedded_digits(), EMBEDDED_NAME, "embedded", class_names)
+
+
+def _read_folder(folder: Path, parameters: DataIngestionParameters) -> Source:
+    """Return what a folder has: the four files, or labelled pictures, whose folders name them."""
+    name, class_names, official = parameters.name, parameters.class_names, False
+    if has_pictures(folder):
+        class_names = tuple(class_folders(folder))
+        arrays = load_pictures(folder, class_names)
+    else:
+        arrays, official = load_folder(folder, parameters)
+    called = name if official else f"{folder.name} (not {name})"
+    return Source(arrays, called, str(folder), class_names)
 
 
 def _warn_of_fallback(name: str, error: DownloadError) -> None:

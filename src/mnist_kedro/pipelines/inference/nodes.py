@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
+from operator import methodcaller
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -84,7 +85,9 @@ def predict_images(
     ):
         rows: list[Row] = []
         while batch := list(islice(pictures, BATCH)):
-            rows += _predict_batch(final_model, names, batch, list(pool.map(_see, batch)))
+            rows += _predict_batch(
+                final_model, names, batch, list(pool.map(methodcaller("try_to_see"), batch))
+            )
             bar.update(len(batch))
     predictions = pd.DataFrame(rows, columns=COLUMNS)
     predictions = predictions.astype({"label": "Int64", "second_label": "Int64"})
@@ -115,7 +118,7 @@ def draw_contact_sheet(
         title = f"The {SHOWN} least certain of {title}"
     wanted = set(shown.index)
     pictures = [
-        (_load(picture), _see(picture)[0])
+        (_load(picture), picture.try_to_see()[0])
         for place, picture in enumerate(_pictures(test_images, parameters))
         if place in wanted
     ]
@@ -160,14 +163,6 @@ def _best_two(model: Classifier, names: Mapping[int, str], images: NDArray[np.ui
             labels.tolist(), sure.tolist(), strict=True
         )
     ]
-
-
-def _see(picture: Picture) -> tuple[Digit, str | None]:
-    """Return what a classifier gets to see, and what is odd about it."""
-    try:
-        return picture.see()
-    except (ValueError, OSError) as error:  # one bad file does not keep the others from being read
-        return None, str(error)
 
 
 def _load(picture: Picture) -> NDArray[np.generic] | None:
