@@ -98,10 +98,19 @@ def read_split(folder: Path, class_names: Sequence[str]) -> Pictures:
     """Read the pictures of each class; classes without a folder have none.
 
     Raises:
-        ValueError: A class has no picture that can be read.
+        FileNotFoundError: There is no such folder.
+        ValueError: It has no classes, or others, or one without a picture that can be read.
     """
+    if not folder.is_dir():
+        raise FileNotFoundError(f"{folder}: expected folders of pictures in it, found no such one")
     images, labels, unread = [], [], []
-    for name in _folders(folder):
+    names = _folders(folder)
+    if not names or not set(names) <= set(class_names):
+        raise ValueError(
+            f"{folder}: expected folders named as classes, {', '.join(class_names)}, found "
+            f"{', '.join(names) or 'none'}"
+        )
+    for name in names:
         pictures = list(find_pictures(folder / name))
         with ThreadPoolExecutor(READERS) as pool:
             seen = list(pool.map(methodcaller("try_to_see"), pictures))

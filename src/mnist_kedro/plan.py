@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 PROVENANCE = "provenance"  # the dataset that describes the run itself
 # Parameters that may name files, which count with their sizes and times.
-FILES = {"params:data_ingestion": "source", "params:inference": "images"}
+FILES = {"params:data_ingestion": ("source", "add"), "params:inference": ("images",)}
 
 logger = logging.getLogger(__name__)
 
@@ -176,9 +176,8 @@ def _plain(name: str) -> str:
 def _value(catalog: DataCatalog, name: str) -> Any:  # noqa: ANN401 (any parameter)
     """Return a parameter, with names, sizes and times of the files that it names."""
     value = to_jsonable_python(catalog.load(name), fallback=str)
-    if (key := FILES.get(name)) and (path := value[key]):
-        return [value, sorted(_list_files(Path(path).expanduser()))]
-    return value
+    named = (value.get(key) for key in FILES.get(name, ()))
+    return [value, *(sorted(_list_files(Path(path).expanduser())) for path in named if path)]
 
 
 def _list_files(path: Path) -> Iterable[tuple[str, int, int]]:

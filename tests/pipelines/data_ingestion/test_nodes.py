@@ -5,6 +5,7 @@ import json
 import logging
 import socket
 import time
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -36,10 +37,18 @@ def ingest(tmp_path, describe, tiny_sha256, monkeypatch):
     """Function that ingests a source, and returns the arrays and the profile."""
     monkeypatch.setenv("no_proxy", "127.0.0.1")
 
-    def ingest(source, mirrors=(UNREACHABLE,), sha256=tiny_sha256, fallback="embedded", **changes):
+    def ingest(
+        source,
+        mirrors=(UNREACHABLE,),
+        sha256=tiny_sha256,
+        fallback="embedded",
+        add=None,
+        **changes,
+    ):
         parameters = DataIngestionParameters.model_validate(
             describe(mirrors, sha256=sha256, **changes).model_dump()
-            | {"source": str(source), "fallback": fallback, "cache": tmp_path / "cache"}
+            | {"source": str(source), "fallback": fallback, "add": add}
+            | {"cache": tmp_path / "cache"}
         )
         *arrays, profile = ingest_images(parameters)
         return Arrays(*arrays), profile
@@ -234,13 +243,43 @@ def test_real_mnist(ingest, real_mnist):
     assert profile["train"]["ink_std"] == pytest.approx(0.3081, abs=5e-5)
 
 
-def test_folders_of_pictures_name_the_classes(tmp_path, ingest):
-    for name, digit in (("five", 5), ("seven", 7)):
-        for split in ("train", "test"):
-            (tmp_path / "mine" / split / name).mkdir(parents=True)
-            ink = on_paper(draw(STROKES[digit])).astype(np.uint8)
-            Image.fromarray(ink).save(tmp_path / "mine" / split / name / "a.png")
-    arrays, profile = ingest(tmp_path / "mine")
-    assert (profile["name"], profile["class_names"]) == ("mine (not MNIST)", ["five", "seven"])
-    assert profile["source"] == str(tmp_path / "mine")
+@pytest.fixture
+def pictures(tmp_path):
+    """A folder with a picture of a five and one of a seven, to train and to test with."""
+    for split, digit in product(("train", "test"), (5, 7)):
+        path = tmp_path / "mine" / split / str(digit) / "a.png"
+        path.parent.mkdir(parents=True)
+        Image.fromarray(on_paper(draw(STROKES[digit])).astype(np.uint8)).save(path)
+    return tmp_path / "mine"
+
+
+def test_folders_of_pictures_name_the_classes(pictures, ingest):
+    arrays, profile = ingest(pictures)
+    assert (profile["name"], profile["class_names"]) == ("mine (not MNIST)", ["5", "7"])
+    assert profile["source"] == str(pictures)
     assert arrays.train_labels.tolist() == arrays.test_labels.tolist() == [0, 1]
+
+
+def test_pictures_are_added_to_those_that_train(
+    pictures, tmp_path, ingest, tiny_arrays, write_idx_folder
+):
+    folder = write_idx_folder(tmp_path / "theirs", tiny_arrays)
+    arrays, profile = ingest(folder, add=pictures)
+    mine, _ = ingest(pictures)
+    together = np.concatenate([tiny_arrays.train_images, mine.train_images])
+    np.testing.assert_array_equal(arrays.train_images, together)
+    assert arrays.train_labels.tolist() == [*tiny_arrays.train_labels.tolist(), 5, 7]
+    for key in ("test_images", "test_labels"):
+        np.testing.assert_array_equal(getattr(arrays, key), getattr(tiny_arrays, key))
+    assert profile["name"] == "MNIST with mine"
+    assert profile["source"] == f"{folder} and {pictures}"
+    assert profile["data_sha256"] != ingest(folder)[1]["data_sha256"]
+    assert profile["train"]["images_per_class"]["7"] == 4
+
+
+def test_added_pictures_are_of_known_classes(pictures, tmp_path, ingest):
+    (pictures / "train/7").rename(pictures / "train/seven")
+    with pytest.raises(ValueError, match="train: expected folders named as .* found 5, seven"):
+        ingest("embedded", add=pictures)
+    with pytest.raises(FileNotFoundError, match="nowhere/train: expected folders of pictures"):
+        ingest("embedded", add=tmp_path / "nowhere")

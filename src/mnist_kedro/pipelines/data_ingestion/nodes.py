@@ -13,7 +13,7 @@ from pydantic import model_validator
 
 from mnist_kedro.descriptions import FILES, Description
 from mnist_kedro.idx import idx_sha256
-from mnist_kedro.labelled_pictures import class_folders, has_pictures, load_pictures
+from mnist_kedro.labelled_pictures import class_folders, has_pictures, load_pictures, read_split
 from mnist_kedro.lazy import Figure
 from mnist_kedro.mirrors import DownloadError, download
 from mnist_kedro.parameters import Name
@@ -31,6 +31,7 @@ class DataIngestionParameters(Description):
 
     source: Name
     fallback: Literal["embedded"] | None
+    add: Path | None
     cache: Path
 
     @model_validator(mode="after")
@@ -67,9 +68,11 @@ def ingest_images(
         DownloadError: No mirror gave the files, and nothing may stand in for them.
         FileNotFoundError: The source is a folder, and it or a file in it is missing.
         IdxFormatError: A file is damaged, or the files do not belong together.
-        ValueError: The source is a folder of pictures that cannot be used.
+        ValueError: A folder of pictures cannot be used.
     """
     source = _read_source(parameters)
+    if parameters.add:
+        source = _add_pictures(source, parameters.add.expanduser().resolve())
     about = {"name": source.name, "source": source.origin, "class_names": list(source.class_names)}
     return *source.arrays, about | profile_images(source.arrays)
 
@@ -141,6 +144,22 @@ def _read_folder(folder: Path, parameters: DataIngestionParameters) -> Source:
         arrays, official = load_folder(folder, parameters)
     called = name if official else f"{folder.name} (not {name})"
     return Source(arrays, called, str(folder), class_names)
+
+
+def _add_pictures(source: Source, folder: Path) -> Source:
+    """Return a source with somebody's pictures among its training images; its test stays."""
+    arrays = source.arrays
+    images, labels = read_split(folder / "train", source.class_names)
+    logger.info("Training with %d pictures of %s, too.", len(labels), folder)
+    together = arrays._replace(
+        train_images=np.concatenate([arrays.train_images, images]),
+        train_labels=np.concatenate([arrays.train_labels, labels]),
+    )
+    return source._replace(
+        arrays=together,
+        name=f"{source.name} with {folder.name}",
+        origin=f"{source.origin} and {folder}",
+    )
 
 
 def _warn_of_fallback(name: str, error: DownloadError) -> None:
