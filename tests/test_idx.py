@@ -11,7 +11,14 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
 from mnist_kedro import idx
-from mnist_kedro.idx import IdxFormatError, idx_header, idx_sha256, largest_size, read_idx
+from mnist_kedro.idx import (
+    INTEGER,
+    IdxFormatError,
+    idx_header,
+    idx_sha256,
+    largest_size,
+    read_idx,
+)
 
 ITEM = (3, 4)
 HEADER = bytes.fromhex("00000803 00000002 00000003 00000004")
@@ -227,3 +234,21 @@ def test_sizes_have_a_limit(tmp_path, monkeypatch, pack):
     monkeypatch.setattr(idx, "MAX_UNPACKED_BYTES", 23)
     with pytest.raises(IdxFormatError, match=r"at most 23 bytes .* claims \(2, 3, 4\)"):
         largest_size(path, ITEM)
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress], ids=["raw", "gzip"])
+def test_32_bit_integers(tmp_path, pack):
+    numbers = np.array([[1, -2, 3], [2**31 - 1, 0, 70_000]])
+    header = bytes.fromhex("00000c02 00000002 00000003")
+    path = tmp_path / "numbers"
+    path.write_bytes(pack(header + numbers.astype(">i4").tobytes()))
+    found = read_idx(path, (3,), INTEGER)
+    np.testing.assert_array_equal(found, numbers)
+    raw = header + numbers.astype(">i4").tobytes()
+    assert idx_sha256(found) == hashlib.sha256(raw).hexdigest()
+    assert largest_size(path, (3,), INTEGER) == 24 + 1024
+    with pytest.raises(IdxFormatError, match="2 dimensions of unsigned bytes"):
+        read_idx(path, (3,))
+    path.write_bytes(pack(header + bytes(23)))
+    with pytest.raises(IdxFormatError, match="expected 24 bytes of data .* found 23"):
+        read_idx(path, (3,), INTEGER)

@@ -133,6 +133,14 @@ def test_of_the_final_training_the_test_accuracy_and_where_the_report_is(printed
     ]
 
 
+def test_of_a_second_test_its_accuracy(printed):
+    extra = {"extra_test": "QMNIST", "n_extra_test": 50_000, "extra_test_accuracy": 0.99}
+    extra |= {"extra_test_accuracy_low": 0.985, "extra_test_accuracy_high": 0.995}
+    lines = printed({"final_metrics"}, final_metrics=FINAL_METRICS | extra)
+    (line,) = (line for line in lines if line.startswith("Extra"))
+    assert line == "Extra     99.00 % (98.50 to 99.50) on 50,000 further images, QMNIST."
+
+
 PREDICTIONS = pd.DataFrame(
     {
         "file": ["three.png", "blank[.png"],

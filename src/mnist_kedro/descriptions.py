@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from abc import abstractmethod
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, field_validator
 
@@ -31,27 +32,53 @@ class Checksums(Parameters):
     test_labels: Sha256
 
 
-class Description(Parameters):
+class Published(Parameters):
+    """Files that mirrors have.
+
+    Args:
+        name: What they are called together.
+        mirrors: Addresses that end in `/`, in the order in which they are tried.
+        archive: The zip in which the mirrors have all files, if they have them in one.
+    """
+
+    BY_HAND: ClassVar[str]  # the parameter that names a folder with the files
+
+    name: Name
+    mirrors: tuple[Address, ...]
+    archive: FileName | None
+
+    @abstractmethod
+    def file_names(self) -> dict[str, str]:
+        """Return the name of each file, without `.gz`, by what it holds: see `sources.FORMATS`."""
+
+    @abstractmethod
+    def checksums(self) -> dict[str, str]:
+        """Return the sha256 of each file."""
+
+    def by_hand(self) -> str:
+        """Return what to do without mirrors."""
+        names = ", ".join(f"{name}.gz" for name in self.file_names().values())
+        where = f" ({self.archive} has them)" if self.archive else ""
+        return f"put {names}{where} into a folder and add --params {self.BY_HAND}=<folder>"
+
+
+class Description(Published):
     """A data set in MNIST's format.
 
     Args:
-        name: What it is called.
         class_names: In the order of the labels.
         first_label: The lowest label in its files; once read, labels count from 0.
         transposed: Whether rows and columns of its images have changed places.
         files: Names that differ from those in `FILES`, without `.gz`.
-        mirrors: Addresses that end in `/`, in the order in which they are tried.
-        archive: The zip in which the mirrors have all files, if they have them in one.
         sha256: Of the files.
     """
 
-    name: Name
+    BY_HAND = "data_ingestion.source"
+
     class_names: Annotated[tuple[str, ...], Field(min_length=2, max_length=MOST_CLASSES)]
     first_label: int = Field(ge=0, lt=MOST_CLASSES)
     transposed: bool
     files: dict[Key, FileName]
-    mirrors: tuple[Address, ...]
-    archive: FileName | None
     sha256: Checksums
 
     @field_validator("class_names")
@@ -64,5 +91,9 @@ class Description(Parameters):
         return names
 
     def file_names(self) -> dict[str, str]:
-        """Return the name of each file, without `.gz`, in the order of `FILES`."""
+        """Return the name of each file, in the order of `FILES`."""
         return FILES | {str(key): name for key, name in self.files.items()}
+
+    def checksums(self) -> dict[str, str]:
+        """Return the sha256 of each file."""
+        return {str(key): value for key, value in self.sha256.model_dump().items()}

@@ -1,7 +1,8 @@
 """IDX, the file format of MNIST: bytes to array and back.
 
-A file is two zero bytes, a byte for the type (0x08: unsigned byte, the only one MNIST uses), a byte
-for the number of dimensions, one big-endian 32-bit size per dimension, then the data in C order.
+A file is two zero bytes, a byte for the type (0x08: unsigned byte, the only one MNIST uses; 0x0C:
+big-endian 32-bit integer, QMNIST's), a byte for the number of dimensions, one big-endian 32-bit
+size per dimension, then the data in C order.
 Described by its authors at http://yann.lecun.com/exdb/mnist/ and in many copies of that page.
 """
 
@@ -14,7 +15,7 @@ import struct
 import zlib
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -23,7 +24,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-UNSIGNED_BYTE = 0x08
+UNSIGNED_BYTE, INTEGER = 0x08, 0x0C  # types
+DTYPES: dict[int, np.dtype[Any]] = {UNSIGNED_BYTE: np.dtype("u1"), INTEGER: np.dtype(">i4")}
+PLURALS = {UNSIGNED_BYTE: "unsigned bytes", INTEGER: "32-bit integers"}
 GZIP_MAGIC = b"\x1f\x8b"
 # Deflate cannot shrink data by more than this, so a header that claims more lies.
 MAX_GZIP_RATIO = 1032
@@ -35,15 +38,17 @@ class IdxFormatError(ValueError):
     """A file is not the IDX file that it should be; says file, expected and found."""
 
 
-def read_idx(path: Path, item_shape: Sequence[int] = ()) -> NDArray[np.uint8]:
-    """Read an IDX file of unsigned bytes, raw or gzip-compressed (told by content, not by name).
+def read_idx(path: Path, item_shape: Sequence[int] = (), kind: int = UNSIGNED_BYTE) -> NDArray[Any]:
+    """Read an IDX file, raw or gzip-compressed (told by content, not by name).
 
     Args:
         path: The file.
         item_shape: Shape of one item: `(28, 28)` for images, `()` for labels.
+        kind: Its type, one of `DTYPES`.
 
     Returns:
-        `uint8` array of shape `(n, *item_shape)`, `n >= 1`, read-only. A raw file is memory-mapped.
+        `uint8` array, or of another kind, of shape `(n, *item_shape)`, `n >= 1`, read-only. A raw
+        file is memory-mapped.
 
     Raises:
         IdxFormatError: The file is anything else, however it is broken.
@@ -51,42 +56,44 @@ def read_idx(path: Path, item_shape: Sequence[int] = ()) -> NDArray[np.uint8]:
     """
     path = Path(path)
     with _unpacked(path) as file:
-        shape = _read_header(file, path, tuple(item_shape))
+        shape = _read_header(file, path, tuple(item_shape), kind)
         if isinstance(file, gzip.GzipFile):
-            return _read_gzip(file, path, shape)
+            return _read_gzip(file, path, shape, DTYPES[kind])
         offset = file.tell()
-    expected, found = math.prod(shape), path.stat().st_size - offset
+    expected, found = math.prod(shape) * DTYPES[kind].itemsize, path.stat().st_size - offset
     if found != expected:
-        raise IdxFormatError(_wrong_length(path, shape, found))
-    return np.asarray(np.memmap(path, dtype=np.uint8, mode="r", offset=offset, shape=shape))
+        raise IdxFormatError(_wrong_length(path, shape, expected, found))
+    return np.asarray(np.memmap(path, dtype=DTYPES[kind], mode="r", offset=offset, shape=shape))
 
 
-def largest_size(path: Path, item_shape: Sequence[int] = ()) -> int:
+def largest_size(path: Path, item_shape: Sequence[int] = (), kind: int = UNSIGNED_BYTE) -> int:
     """Return how many bytes a file can have at most, raw or compressed, that begins as this one.
 
     Args:
         path: The beginning of a file, some hundred bytes or more.
         item_shape: As in `read_idx`.
+        kind: As in `read_idx`.
 
     Raises:
         IdxFormatError: No such file begins so, or it would be larger than `MAX_UNPACKED_BYTES`.
         OSError: The file cannot be opened or read.
     """
     with _unpacked(path) as file:
-        shape = _read_header(file, path, tuple(item_shape))
-    _check_size(path, shape, MAX_UNPACKED_BYTES)
-    size = math.prod(shape)
+        shape = _read_header(file, path, tuple(item_shape), kind)
+    size = math.prod(shape) * DTYPES[kind].itemsize
+    _check_size(path, shape, size, MAX_UNPACKED_BYTES)
     return size + size // 1000 + 1024  # what a header takes, and Deflate where it cannot shrink
 
 
-def idx_header(shape: Sequence[int]) -> bytes:
-    """Return the header of an IDX file that holds unsigned bytes of this shape."""
-    return struct.pack(f">HBB{len(shape)}I", 0, UNSIGNED_BYTE, len(shape), *shape)
+def idx_header(shape: Sequence[int], kind: int = UNSIGNED_BYTE) -> bytes:
+    """Return the header of an IDX file that holds unsigned bytes, or others, of this shape."""
+    return struct.pack(f">HBB{len(shape)}I", 0, kind, len(shape), *shape)
 
 
-def idx_sha256(array: NDArray[np.uint8]) -> str:
+def idx_sha256(array: NDArray[Any]) -> str:
     """Return the sha256 that `sha256sum` prints for this array's raw IDX file, in hex."""
-    digest = hashlib.sha256(idx_header(array.shape))
+    kind = next(kind for kind, dtype in DTYPES.items() if dtype == array.dtype)
+    digest = hashlib.sha256(idx_header(array.shape, kind))
     digest.update(np.ascontiguousarray(array).data)
     return digest.hexdigest()
 
@@ -107,19 +114,22 @@ def _unpacked(path: Path) -> Iterator[IO[bytes] | gzip.GzipFile]:
             raise IdxFormatError(f"{path}: expected a whole gzip file, found: {error}") from error
 
 
-def _read_gzip(file: gzip.GzipFile, path: Path, shape: tuple[int, ...]) -> NDArray[np.uint8]:
-    _check_size(path, shape, min(MAX_UNPACKED_BYTES, MAX_GZIP_RATIO * path.stat().st_size))
-    expected = math.prod(shape)
+def _read_gzip(
+    file: gzip.GzipFile, path: Path, shape: tuple[int, ...], dtype: np.dtype[Any]
+) -> NDArray[Any]:
+    expected = math.prod(shape) * dtype.itemsize
+    limit = min(MAX_UNPACKED_BYTES, MAX_GZIP_RATIO * path.stat().st_size)
+    _check_size(path, shape, expected, limit)
     # One byte more than expected shows trailing bytes without unpacking all of them.
     data = file.read(expected + 1)
     if len(data) != expected:
-        raise IdxFormatError(_wrong_length(path, shape, len(data)))
-    return np.frombuffer(data, dtype=np.uint8).reshape(shape)
+        raise IdxFormatError(_wrong_length(path, shape, expected, len(data)))
+    return np.frombuffer(data, dtype=dtype).reshape(shape)
 
 
-def _check_size(path: Path, shape: tuple[int, ...], limit: int) -> None:
+def _check_size(path: Path, shape: tuple[int, ...], size: int, limit: int) -> None:
     """Do not let a header claim more than that, in bytes, which memory would be taken for."""
-    if math.prod(shape) > limit:
+    if size > limit:
         raise IdxFormatError(
             f"{path}: expected at most {limit:,} bytes from a file of this size, found a "
             f"header that claims {shape}; unpack the file first if it is meant to be large"
@@ -127,16 +137,16 @@ def _check_size(path: Path, shape: tuple[int, ...], limit: int) -> None:
 
 
 def _read_header(
-    file: IO[bytes] | gzip.GzipFile, path: Path, item_shape: tuple[int, ...]
+    file: IO[bytes] | gzip.GzipFile, path: Path, item_shape: tuple[int, ...], kind: int
 ) -> tuple[int, ...]:
     """Return the shape that the header declares, checked; leave `file` at the first item."""
     dimensions = 1 + len(item_shape)
     magic = file.read(4)
-    expected = struct.pack(">HBB", 0, UNSIGNED_BYTE, dimensions)
+    expected = struct.pack(">HBB", 0, kind, dimensions)
     if magic != expected:
         raise IdxFormatError(
             f"{path}: expected the IDX magic number {expected.hex(' ')} "
-            f"({dimensions} dimensions of unsigned bytes), found "
+            f"({dimensions} dimensions of {PLURALS[kind]}), found "
             f"{magic.hex(' ') or 'an empty file'} ({magic!r})"
         )
     sizes = file.read(4 * dimensions)
@@ -151,7 +161,6 @@ def _read_header(
     return shape
 
 
-def _wrong_length(path: Path, shape: tuple[int, ...], found: int) -> str:
-    expected = math.prod(shape)
-    kind = f"{found:,}" if found < expected else "more: trailing bytes"
-    return f"{path}: expected {expected:,} bytes of data for the dimensions {shape}, found {kind}"
+def _wrong_length(path: Path, shape: tuple[int, ...], expected: int, found: int) -> str:
+    length = f"{found:,}" if found < expected else "more: trailing bytes"
+    return f"{path}: expected {expected:,} bytes of data for the dimensions {shape}, found {length}"

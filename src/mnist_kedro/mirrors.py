@@ -5,22 +5,21 @@ from __future__ import annotations
 import logging
 from contextlib import contextmanager
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mnist_kedro.archives import unpack
 from mnist_kedro.idx import IdxFormatError, idx_sha256, largest_size
 from mnist_kedro.parameters import public_address
-from mnist_kedro.sources import Arrays, bring_to_order, has_sha256, item_shape, read_file
+from mnist_kedro.sources import Arrays, bring_to_order, file_format, has_sha256, read_file
 from mnist_kedro.web import Download, answering
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
-    import numpy as np
     from numpy.typing import NDArray
 
-    from mnist_kedro.descriptions import Description
+    from mnist_kedro.descriptions import Description, Published
 
 PART = ".part"  # ends the name of a file that is not verified yet
 HEADER_BYTES = 4096  # of a file, compressed or not, more than enough to know its header
@@ -34,6 +33,17 @@ class DownloadError(ConnectionError):
 
 
 def download(description: Description, cache: Path) -> Arrays:
+    """Return the data set that `fetch` brings, verified as a whole.
+
+    Raises:
+        IdxFormatError: The files do not belong together.
+    """
+    arrays = Arrays(**fetch(description, cache))
+    names = {key: str(cache / f"{name}.gz") for key, name in description.file_names().items()}
+    return bring_to_order(arrays, names, description)
+
+
+def fetch(published: Published, cache: Path) -> dict[str, NDArray[Any]]:
     """Return the files of `cache`; fetch those that are missing or damaged there from a mirror.
 
     One process at a time fetches; the others wait for its files. Mirrors that do not answer cost
@@ -43,8 +53,8 @@ def download(description: Description, cache: Path) -> Arrays:
     `idx.MAX_UNPACKED_BYTES` is the most; an archive takes `MAX_ARCHIVE_BYTES` at most.
 
     Args:
-        description: With the mirrors, in the order in which they are tried, and the checksums.
-            Users and passwords in addresses are in no log and no error.
+        published: With the mirrors, in the order in which they are tried, and the checksums. Users
+            and passwords in addresses are in no log and no error.
         cache: Folder that keeps the files. Nothing unverified is ever in it under its final name.
 
     Raises:
@@ -54,21 +64,20 @@ def download(description: Description, cache: Path) -> Arrays:
     from filelock import FileLock
 
     cache.mkdir(parents=True, exist_ok=True)
-    paths = {key: cache / f"{name}.gz" for key, name in description.file_names().items()}
-    sha256 = description.sha256.model_dump()
+    paths = {key: cache / f"{name}.gz" for key, name in published.file_names().items()}
+    sha256 = published.checksums()
     with FileLock(cache / ".lock"):
         for left in cache.glob(f"*{PART}"):  # by a process that was killed
             left.unlink()
         kept = {key: _read_kept(key, path, sha256[key]) for key, path in paths.items()}
         missing = {key: paths[key] for key, array in kept.items() if array is None}
         if missing:
-            _fetch(missing, description)
+            _fetch(missing, published)
         fetched = {key: read_file(key, path) for key, path in missing.items()}
-    arrays = Arrays(**{key: array for key, array in kept.items() if array is not None}, **fetched)
-    return bring_to_order(arrays, {key: str(path) for key, path in paths.items()}, description)
+    return {key: array for key, array in kept.items() if array is not None} | fetched
 
 
-def _read_kept(key: str, path: Path, sha256: str) -> NDArray[np.uint8] | None:
+def _read_kept(key: str, path: Path, sha256: str) -> NDArray[Any] | None:
     """Return a file that was fetched earlier; remove it if it is damaged."""
     if not path.is_file():
         return None
@@ -80,51 +89,45 @@ def _read_kept(key: str, path: Path, sha256: str) -> NDArray[np.uint8] | None:
         return None
 
 
-def _verified(key: str, path: Path, sha256: str) -> NDArray[np.uint8]:
+def _verified(key: str, path: Path, sha256: str) -> NDArray[Any]:
     array = read_file(key, path)
     if not has_sha256(path, array, sha256):
         raise IdxFormatError(f"{path}: expected the sha256 {sha256}, found {idx_sha256(array)}")
     return array
 
 
-def _fetch(paths: Mapping[str, Path], description: Description) -> None:
+def _fetch(paths: Mapping[str, Path], published: Published) -> None:
     """Fetch these files, one by one or in an archive, from the mirrors that answer."""
-    sha256, archive = description.sha256.model_dump(), description.archive
-    mirrors = _reachable(description)
+    sha256, archive = published.checksums(), published.archive
+    mirrors = _reachable(published)
     if archive:
         path = next(iter(paths.values())).with_name(archive)
         take = partial(_take_archive, path=path, wanted=paths, sha256=sha256)
-        _from_a_mirror(archive, take, mirrors, description)
+        _from_a_mirror(archive, take, mirrors, published)
         return
     for key, path in paths.items():
         take = partial(_take_file, key=key, path=path, sha256=sha256[key])
-        _from_a_mirror(path.name, take, mirrors, description)
+        _from_a_mirror(path.name, take, mirrors, published)
 
 
-def _reachable(description: Description) -> list[str]:
+def _reachable(published: Published) -> list[str]:
     """Return the mirrors that answer, whatever they answer: the download will tell."""
-    mirrors = description.mirrors
-    name = description.archive or f"{description.file_names()['test_labels']}.gz"
+    mirrors = published.mirrors
+    *_, last = published.file_names().values()
+    name = published.archive or f"{last}.gz"
     asked = {f"{mirror}{name}": mirror for mirror in mirrors}
     reachable = [asked[url] for url in answering(list(asked))]
     if not reachable:
         raise DownloadError(
-            f"none of {len(mirrors)} mirrors of {description.name} answered "
+            f"none of {len(mirrors)} mirrors of {published.name} answered "
             f"({', '.join(map(public_address, mirrors))}): check the network, or "
-            f"{_by_hand(description)}"
+            f"{published.by_hand()}"
         )
     return reachable
 
 
-def _by_hand(description: Description) -> str:
-    """Return what to do without mirrors."""
-    names = ", ".join(f"{name}.gz" for name in description.file_names().values())
-    where = f" ({description.archive} has them)" if description.archive else ""
-    return f"put {names}{where} into a folder and add --params data_ingestion.source=<folder>"
-
-
 def _from_a_mirror(
-    name: str, take: Callable[[str], None], mirrors: list[str], description: Description
+    name: str, take: Callable[[str], None], mirrors: list[str], published: Published
 ) -> None:
     """Take a file from the first mirror that has it; take out of `mirrors` the too slow ones."""
     problems = []
@@ -141,14 +144,15 @@ def _from_a_mirror(
         else:
             return
     raise DownloadError(
-        f"no mirror had a good {name}: {'; '.join(problems)}; or {_by_hand(description)}"
+        f"no mirror had a good {name}: {'; '.join(problems)}; or {published.by_hand()}"
     )
 
 
 def _take_file(url: str, key: str, path: Path, sha256: str) -> None:
     """Save a file, and keep it if it is the right one."""
     with _temporary(path) as part:
-        _save(url, part, partial(largest_size, item_shape=item_shape(key)))
+        shape, kind = file_format(key)
+        _save(url, part, partial(largest_size, item_shape=shape, kind=kind))
         _verified(key, part, sha256)
         part.replace(path)
 

@@ -29,7 +29,11 @@ if TYPE_CHECKING:
 
 PROVENANCE = "provenance"  # the dataset that describes the run itself
 # Parameters that may name files, which count with their sizes and times.
-FILES = {"params:data_ingestion": ("source", "add"), "params:inference": ("images",)}
+FILES = {
+    "params:data_ingestion": ("source", "add"),
+    "params:final_training": ("extra_test",),
+    "params:inference": ("images",),
+}
 
 logger = logging.getLogger(__name__)
 

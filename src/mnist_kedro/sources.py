@@ -6,11 +6,11 @@ Every source ends in the same four verified arrays.
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from mnist_kedro.idx import IdxFormatError, idx_sha256, read_idx
+from mnist_kedro.idx import INTEGER, UNSIGNED_BYTE, IdxFormatError, idx_sha256, read_idx
 from mnist_kedro.mnist_format import SIDE, bring_to_format
 
 if TYPE_CHECKING:
@@ -21,6 +21,11 @@ if TYPE_CHECKING:
 
     from mnist_kedro.descriptions import Description
 
+FORMATS = {  # of a file, by the last word of its key: the shape of an item, and IDX's type
+    "images": ((SIDE, SIDE), UNSIGNED_BYTE),
+    "labels": ((), UNSIGNED_BYTE),
+    "numbers": ((8,), INTEGER),  # QMNIST's, of each image: the first is its label
+}
 FULL = 16  # the darkest ink of scikit-learn's digits
 
 
@@ -48,9 +53,9 @@ def load_folder(folder: Path, description: Description) -> tuple[Arrays, bool]:
             f"expected 'source' to be auto, mnist, embedded or a folder with the four IDX files or "
             f"with pictures in train/<class>/, found {str(folder)!r}, which is no folder"
         )
-    paths = {key: _find_file(folder, name) for key, name in description.file_names().items()}
+    paths = {key: find_file(folder, name) for key, name in description.file_names().items()}
     arrays = Arrays(**{key: read_file(key, path) for key, path in paths.items()})
-    sha256 = description.sha256.model_dump()
+    sha256 = description.checksums()
     official = all(  # the smallest first: one that is not settles it
         has_sha256(paths[key], getattr(arrays, key), sha256[key]) for key in reversed(paths)
     )
@@ -129,7 +134,7 @@ def validate_arrays(arrays: Arrays, names: Mapping[str, str], description: Descr
             )
 
 
-def has_sha256(path: Path, array: NDArray[np.uint8], sha256: str) -> bool:
+def has_sha256(path: Path, array: NDArray[Any], sha256: str) -> bool:
     """Tell whether a file, of which this is the array, has this checksum, decompressed or as it is.
 
     Either may be known: mirrors compress anew, and some data sets are known by what they publish.
@@ -155,7 +160,12 @@ def verify_data(sha256: Mapping[str, str], **arrays: NDArray[np.uint8]) -> None:
             )
 
 
-def _find_file(folder: Path, name: str) -> Path:
+def find_file(folder: Path, name: str) -> Path:
+    """Return the path of a file of this name, with or without `.gz`, `-idx3-` or `.idx3-ubyte`.
+
+    Raises:
+        FileNotFoundError: There is none.
+    """
     stems = (name, name.replace("-idx", ".idx"))
     for candidate in (folder / f"{stem}{suffix}" for stem in stems for suffix in ("", ".gz")):
         if candidate.is_file():
@@ -163,11 +173,11 @@ def _find_file(folder: Path, name: str) -> Path:
     raise FileNotFoundError(f"{folder}: expected the file {name} or {name}.gz, found neither")
 
 
-def read_file(key: str, path: Path) -> NDArray[np.uint8]:
-    """Read the file that `FILES` has under this name: images `(n, 28, 28)` or labels `(n,)`."""
-    return read_idx(path, item_shape(key))
+def read_file(key: str, path: Path) -> NDArray[Any]:
+    """Read a file that holds what `FORMATS` says of its key."""
+    return read_idx(path, *file_format(key))
 
 
-def item_shape(key: str) -> tuple[int, ...]:
-    """Return the shape of one image, or of one label, of the file that `FILES` has so named."""
-    return (SIDE, SIDE) if key.endswith("images") else ()
+def file_format(key: str) -> tuple[tuple[int, ...], int]:
+    """Return what `FORMATS` says of the file with this key, as `test_images`."""
+    return FORMATS[key.rpartition("_")[2]]

@@ -81,7 +81,7 @@ def _candidates(made: Collection[str], saved: Saved) -> Sequence[Mapping[Any, An
 def _candidates_table(rows: Sequence[Mapping[Any, Any]], console: Console) -> Table:
     """Return the table, with as many of its columns, from the left, as are not too wide."""
     columns = {
-        "candidate": [_name(row) for row in rows],
+        "candidate": [escape(row["candidate"]) + " *" * bool(row.get("champion")) for row in rows],
         "accuracy": [percent(row["validation_accuracy"]) for row in rows],
         "95 % interval": [_interval(row, "validation") for row in rows],
         "fit": [f"{row['fit_seconds']:,.2f} s" for row in rows],
@@ -101,8 +101,8 @@ def _candidates_table(rows: Sequence[Mapping[Any, Any]], console: Console) -> Ta
     return table
 
 
-def _name(row: Mapping[Any, Any]) -> str:
-    return escape(f"{row['candidate']} *" if row.get("champion") else row["candidate"])
+def _accuracy(metrics: Mapping[Any, Any], split: str) -> str:
+    return f"{percent(metrics[f'{split}_accuracy'])} ({_interval(metrics, split)})"
 
 
 def _interval(metrics: Mapping[Any, Any], split: str) -> str:
@@ -116,15 +116,17 @@ def _say_if_stale(console: Console, champion: Mapping[str, Any], saved: Saved) -
         return
     manifest = saved.load("final_manifest")
     if any(manifest[key] != champion[key] for key in MODEL):
-        _say(
-            console, "Stale", f"final_model is still that of an earlier champion, {_of(manifest)}."
-        )
+        who = f"an earlier champion, {_of(manifest)}"
+        _say(console, "Stale", f"final_model is still that of {who}.")
 
 
 def _say_test(console: Console, metrics: Mapping[str, Any]) -> None:
-    accuracy = f"{percent(metrics['test_accuracy'])} ({_interval(metrics, 'test')})"
+    on = f"{_accuracy(metrics, 'test')} on {metrics['n_test']:,} test images"
     who = f"{metrics['candidate']}, fitted on all training images of {metrics['data']}"
-    _say(console, "Test", f"{accuracy} on {metrics['n_test']:,} test images: {who}.")
+    _say(console, "Test", f"{on}: {who}.")
+    if name := metrics.get("extra_test"):
+        on = f"{_accuracy(metrics, 'extra_test')} on {metrics['n_extra_test']:,} further images"
+        _say(console, "Extra", f"{on}, {name}.")
 
 
 def _say_extras(console: Console, made: Collection[str], saved: Saved) -> None:
@@ -139,17 +141,15 @@ def _say_extras(console: Console, made: Collection[str], saved: Saved) -> None:
 def _say_tests(console: Console, table: pd.DataFrame) -> None:
     width = table["candidate"].str.len().max()
     for n, row in enumerate(table.to_dict("records")):
-        accuracy = f"{percent(row['test_accuracy'])} ({_interval(row, 'test')})"
-        _say(console, "" if n else "Test", f"{row['candidate']:{width}}  {accuracy}")
+        _say(console, "" if n else "Test", f"{row['candidate']:{width}}  {_accuracy(row, 'test')}")
 
 
 def _say_trials(console: Console, trials: pd.DataFrame) -> None:
     best = trials.iloc[0].to_dict()
-    accuracy = f"{percent(best['validation_accuracy'])} ({_interval(best, 'validation')})"
     pruned = int((trials["state"] == "pruned").sum())
     of = f"{len(trials)} networks, {pruned} of them pruned, on the images that chose it"
-    what = f"hidden units {best['candidate']}, {accuracy}, {best['fit_seconds']:.1f} s"
-    _say(console, "Best", f"of {of}: {what}.")
+    what = f"hidden units {best['candidate']}, {_accuracy(best, 'validation')}"
+    _say(console, "Best", f"of {of}: {what}, {best['fit_seconds']:.1f} s.")
 
 
 def _say_predictions(console: Console, saved: Saved) -> None:

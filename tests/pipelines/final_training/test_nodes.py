@@ -20,6 +20,7 @@ from mnist_kedro.sources import embedded_digits
 from mnist_kedro.splits import splits_sha256
 
 NAMES = list("abcdefghij")
+NO_EXTRA_TEST = {"name": None}, None  # and no parameters are looked at
 
 
 @pytest.fixture(scope="module")
@@ -73,13 +74,13 @@ def test_changed_test_data_is_refused(digits, champion, splits):
     model, history = fit_final_model(champion, *digits[:2], splits)
     test = digits.test_images[::-1], digits.test_labels
     with pytest.raises(ValueError, match="expected test_images to be the data of the stages"):
-        score_final_model(model, history, champion, *test)
+        score_final_model(model, history, champion, *test, *NO_EXTRA_TEST)
 
 
 def test_the_test_score_and_the_manifest(digits, champion, splits):
     model, history = fit_final_model(champion, *digits[:2], splits)
     metrics, predictions = score_final_model(
-        model, history, champion, digits.test_images, digits.test_labels
+        model, history, champion, digits.test_images, digits.test_labels, *NO_EXTRA_TEST
     )
     expected = model.predict(digits.test_images)
     assert metrics["test_accuracy"] == (expected == digits.test_labels).mean()
@@ -144,7 +145,7 @@ def test_an_export_that_cannot_be_run_does_not_end_the_run(digits, champion, spl
 def predictions(digits, champion, splits):
     model, history = fit_final_model(champion, *digits[:2], splits)
     test = digits.test_images, digits.test_labels
-    return score_final_model(model, history, champion, *test)[1]
+    return score_final_model(model, history, champion, *test, *NO_EXTRA_TEST)[1]
 
 
 def test_the_report_is_of_the_test_images(digits, predictions):
@@ -193,7 +194,7 @@ def test_a_classifier_without_probabilities_is_reported_too(digits, champion, sp
     champion = champion | {"settings": settings}
     model, history = fit_final_model(champion, *digits[:2], splits)
     metrics, predictions = score_final_model(
-        model, history, champion, digits.test_images, digits.test_labels
+        model, history, champion, digits.test_images, digits.test_labels, *NO_EXTRA_TEST
     )
     assert metrics["expected_calibration_error"] is None
     assert list(predictions) == ["index", "label", "prediction", "confidence"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from mnist_kedro.calibration import BINS
 from mnist_kedro.lazy import pd
 from mnist_kedro.metrics import percent
+from mnist_kedro.pipelines.final_training.markdown import accuracy, share, table_of
 
 LISTED = 10  # mistakes and suspects
 # A sentence a line: plain text that people can read, and Markdown.
@@ -21,7 +22,7 @@ TEMPLATE = """\
 Reads **{test}** of {metrics[n_test]:,} test images.
 It was fitted on all {n_train:,} training images of {champion[data]}.
 The test images trained nothing, chose nothing, and were scored once in this run.
-
+{extra_test}
 Before, fitted on a part of the training images, it read {validation} of the validation images.
 Why it was chosen: {champion[reason]}
 In brackets after an accuracy: its 95 % interval (Wilson).
@@ -103,8 +104,9 @@ def write_model_card(
         champion=champion,
         metrics=final_metrics,
         provenance=provenance,
-        test=_accuracy(final_metrics, "test"),
-        validation=_accuracy(champion, "validation"),
+        test=accuracy(final_metrics, "test"),
+        extra_test=_extra_test(final_metrics),
+        validation=accuracy(champion, "validation"),
         n_train=len(train_labels),
         classes=", ".join(class_names),
         settings=yaml.safe_dump(block, sort_keys=False, default_flow_style=None),
@@ -118,6 +120,15 @@ def write_model_card(
     )
 
 
+def _extra_test(metrics: dict[str, Any]) -> str:
+    if "extra_test" not in metrics:
+        return ""
+    return (
+        f"Of {metrics['n_extra_test']:,} further images, {metrics['extra_test']}, to which nobody "
+        f"has tuned, it reads {accuracy(metrics, 'extra_test')}.\n"
+    )
+
+
 def _named(table: pd.DataFrame, class_names: Sequence[str]) -> pd.DataFrame:
     """Return a table with the classes' names in the place of labels."""
     names = dict(enumerate(class_names))
@@ -127,10 +138,10 @@ def _named(table: pd.DataFrame, class_names: Sequence[str]) -> pd.DataFrame:
 def _weaknesses(report: pd.DataFrame, predictions: pd.DataFrame) -> str:
     scores = report[["recall", "precision", "f1"]].to_numpy().tolist()
     rows = [
-        (name, *map(_share, each), count)
+        (name, *map(share, each), count)
         for name, each, count in zip(report["name"], scores, report["images"], strict=True)
     ]
-    table = _table(["class", "recall", "precision", "F1", "images"], rows)
+    table = table_of(["class", "recall", "precision", "F1", "images"], rows)
     wrong = predictions[predictions["label"] != predictions["prediction"]]
     if wrong.empty:
         return f"{table}\n\nIt misread none of the test images."
@@ -141,9 +152,9 @@ def _weaknesses(report: pd.DataFrame, predictions: pd.DataFrame) -> str:
     return (
         f"{table}\n\n"
         f"It reads {worst['name']} worst: of {worst['images']:,.0f} images, "
-        f"{_share(worst['recall'])}.\n"
+        f"{share(worst['recall'])}.\n"
         f"It misread {len(wrong):,} images in all; its most frequent mistakes:\n\n"
-        f"{_table(['label', 'read as', 'images'], most.to_numpy().tolist())}\n\n"
+        f"{table_of(['label', 'read as', 'images'], most.to_numpy().tolist())}\n\n"
         f"Pictures: `confusion_matrix` and `misread_digits`."
     )
 
@@ -179,28 +190,8 @@ def _suspects(metrics: dict[str, Any], predictions: pd.DataFrame, suspects: pd.D
         f"{len(predictions):,} test labels.\n"
         f"Nobody has checked them: a label may be right and the image hard to read.\n"
         f"All are in `suspected_labels`; the most suspicious, counted from 0:\n\n"
-        f"{_table(['index', 'label', 'read as', 'probability of the label'], rows)}\n\n"
+        f"{table_of(['index', 'label', 'read as', 'probability of the label'], rows)}\n\n"
         f"A secondary figure: without these images it would read {percent(right / len(kept))} "
         f"({right:,} of {len(kept):,}).\n"
         f"It flatters the model, which chose what to leave out; the accuracy is the one at the top."
-    )
-
-
-def _accuracy(metrics: dict[str, Any], split: str) -> str:
-    low, high = (percent(metrics[f"{split}_accuracy_{end}"]) for end in ("low", "high"))
-    return f"{percent(metrics[f'{split}_accuracy'])} ({low} to {high})"
-
-
-def _share(value: float) -> str:
-    return "none" if np.isnan(value) else f"{100 * value:.1f} %"
-
-
-def _table(header: list[str], rows: Iterable[Iterable[Any]]) -> str:
-    """Return a Markdown table whose columns stand in line in plain text, too."""
-    cells = [header, *([str(cell) for cell in row] for row in rows)]
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    cells.insert(1, ["-" * (width - 1) + ":" for width in widths])
-    lines = (zip(line, widths, strict=True) for line in cells)
-    return "\n".join(
-        f"| {' | '.join(cell.rjust(width) for cell, width in line)} |" for line in lines
     )

@@ -15,6 +15,10 @@ from mnist_kedro.classifiers.classifier import Classifier
 from mnist_kedro.classifiers.fit import fit_classifier
 from mnist_kedro.lazy import Figure, pd
 from mnist_kedro.metrics import score_classifier, wilson_interval
+from mnist_kedro.pipelines.final_training.second_test import (
+    FinalTrainingParameters,
+    score_extra_test,
+)
 from mnist_kedro.plots import plot_reliability
 from mnist_kedro.sources import verify_data
 from mnist_kedro.splits import verify_splits
@@ -55,8 +59,10 @@ def score_final_model(
     champion: dict[str, Any],
     test_images: NDArray[np.uint8],
     test_labels: NDArray[np.uint8],
+    extra_test: dict[str, Any],
+    parameters: FinalTrainingParameters,
 ) -> tuple[dict[str, Any], pd.DataFrame]:
-    """Score the final model on the test set, once.
+    """Score the final model on the test set, once, and after it on the second one, if there is one.
 
     Args:
         final_model: The fitted classifier.
@@ -64,14 +70,18 @@ def score_final_model(
         champion: What `choose_champion` returned.
         test_images: `uint8 (n, 28, 28)`.
         test_labels: `uint8 (n,)`.
+        extra_test: What `find_extra_test` returned.
+        parameters: Say where the second test is.
 
     Returns:
         The metrics of `score_classifier`, `n_test`, `fit_seconds`, `candidate`, `data`,
-        `class_names` and `data_sha256`; and the predictions, a row per test image: `index` (from
-        0), and the columns of `score_classifier`.
+        `class_names` and `data_sha256`, and of the second test `extra_test` (its name),
+        `n_extra_test` and `extra_test_accuracy` with `_low` and `_high`; and the predictions, a row
+        per test image: `index` (from 0), and the columns of `score_classifier`.
 
     Raises:
-        ValueError: The images are not those that were ingested with the training data.
+        ValueError: The images are not those that were ingested with the training data, or the
+            second test is not the one that was found.
     """
     verify_data(champion["sha256"], test_images=test_images, test_labels=test_labels)
     scores, predictions = score_classifier(final_model, test_images, test_labels, "test")
@@ -85,6 +95,7 @@ def score_final_model(
         "class_names": champion["class_names"],
         "data_sha256": champion["data_sha256"],
     }
+    metrics |= score_extra_test(final_model, extra_test, parameters, champion["class_names"])
     return metrics, predictions
 
 

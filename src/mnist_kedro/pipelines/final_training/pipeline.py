@@ -12,8 +12,15 @@ from mnist_kedro.pipelines.final_training.nodes import (
     fit_final_model,
     score_final_model,
 )
+from mnist_kedro.pipelines.final_training.second_test import find_extra_test
 
 NODES = [
+    node(
+        find_extra_test,
+        inputs=["params:final_training", "dataset_profile"],
+        outputs="extra_test",
+        name="find_extra_test",
+    ),
     node(
         fit_final_model,
         inputs=["champion", "train_images", "train_labels", "splits"],
@@ -22,7 +29,15 @@ NODES = [
     ),
     node(
         score_final_model,
-        inputs=["final_model", "final_history", "champion", "test_images", "test_labels"],
+        inputs=[
+            "final_model",
+            "final_history",
+            "champion",
+            "test_images",
+            "test_labels",
+            "extra_test",
+            "params:final_training",
+        ],
         outputs=["final_metrics", "test_predictions"],
         name="score_final_model",
     ),

@@ -1,0 +1,78 @@
+"""A second test, to which nobody has tuned: found before anything is trained, scored after all."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from mnist_kedro.classifiers.classifier import Classifier
+from mnist_kedro.extra_test import ExtraTest, Qmnist, load_extra_test
+from mnist_kedro.metrics import predict_labels, score_predictions
+from mnist_kedro.parameters import Parameters
+
+
+class FinalTrainingParameters(Parameters):
+    """The second test, if there is to be one."""
+
+    extra_test: str | None
+    cache: Path
+    qmnist: Qmnist
+
+
+def find_extra_test(
+    parameters: FinalTrainingParameters, dataset_profile: dict[str, Any]
+) -> dict[str, Any]:
+    """Make sure, before anything is trained, that there is the second test that is wanted.
+
+    Returns:
+        Its `name`, `images` (their number) and `sha256`; `name` is `None` if none is wanted.
+
+    Raises:
+        DownloadError: No mirror gave it.
+        FileNotFoundError: The folder or a file in it is missing.
+        ValueError: It is damaged, or of other classes than the data set.
+    """
+    if parameters.extra_test is None:
+        return {"name": None}
+    test = _load(parameters, dataset_profile["class_names"])
+    return {"name": test.name, "images": len(test.labels), "sha256": test.sha256()}
+
+
+def score_extra_test(
+    model: Classifier,
+    found: dict[str, Any],
+    parameters: FinalTrainingParameters,
+    class_names: Sequence[str],
+) -> dict[str, Any]:
+    """Score a model on the second test, if one is wanted.
+
+    Args:
+        model: A fitted classifier.
+        found: What `find_extra_test` returned.
+        parameters: Say where it is.
+        class_names: Of the data set, in the order of its labels.
+
+    Returns:
+        `extra_test` (its name), `n_extra_test`, and `extra_test_accuracy` with `_low` and `_high`;
+        nothing if none is wanted.
+
+    Raises:
+        ValueError: It is not the one that was found.
+    """
+    if found["name"] is None:
+        return {}
+    test = _load(parameters, class_names)
+    if test.sha256() != found["sha256"]:
+        raise ValueError(
+            f"expected the second test to be {found['name']} as it was found before, found other "
+            f"images or labels: run `kedro run --pipeline=final` again"
+        )
+    scores = score_predictions(test.labels, *predict_labels(model, test.images), "extra_test")
+    accuracy = {key: scores[key] for key in scores if key.startswith("extra_test_accuracy")}
+    return {"extra_test": test.name, "n_extra_test": len(test.labels), **accuracy}
+
+
+def _load(parameters: FinalTrainingParameters, class_names: Sequence[str]) -> ExtraTest:
+    source = str(parameters.extra_test)
+    return load_extra_test(source, parameters.qmnist, parameters.cache, class_names)

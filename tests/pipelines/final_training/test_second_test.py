@@ -1,0 +1,72 @@
+import numpy as np
+import pytest
+from sklearn.naive_bayes import GaussianNB
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
+
+from mnist_kedro.classifiers.build import flatten_and_scale
+from mnist_kedro.metrics import wilson_interval
+from mnist_kedro.pipelines.final_training.second_test import (
+    FinalTrainingParameters,
+    find_extra_test,
+    score_extra_test,
+)
+from mnist_kedro.sources import embedded_digits
+
+NAMES = list("0123456789")
+QMNIST = {
+    "name": "QMNIST",
+    "first": 10_000,
+    "archive": None,
+    "mirrors": (),
+    "files": {"test_images": "images", "test_numbers": "numbers"},
+    "sha256": {"test_images": "0" * 64, "test_numbers": "0" * 64},
+}
+
+
+@pytest.fixture
+def parameters(tmp_path, write_idx_folder):
+    """A folder with the embedded digits' test images."""
+    folder = write_idx_folder(tmp_path / "further", embedded_digits())
+    given = {"extra_test": str(folder), "cache": tmp_path / "cache", "qmnist": QMNIST}
+    return FinalTrainingParameters.model_validate(given)
+
+
+@pytest.fixture(scope="module")
+def model():
+    digits = embedded_digits()
+    model = make_pipeline(FunctionTransformer(flatten_and_scale), GaussianNB(var_smoothing=1))
+    return model.fit(digits.train_images, digits.train_labels)
+
+
+def test_it_is_found_and_then_scored(parameters, model):
+    found = find_extra_test(parameters, {"class_names": NAMES})
+    assert (found["name"], found["images"]) == ("further", 360)
+    digits = embedded_digits()
+    correct = int((model.predict(digits.test_images) == digits.test_labels).sum())
+    low, high = wilson_interval(correct, 360)
+    assert score_extra_test(model, found, parameters, NAMES) == {
+        "extra_test": "further",
+        "n_extra_test": 360,
+        "extra_test_accuracy": correct / 360,
+        "extra_test_accuracy_low": low,
+        "extra_test_accuracy_high": high,
+    }
+
+
+def test_none_is_wanted(parameters, model):
+    none = parameters.model_copy(update={"extra_test": None})
+    found = find_extra_test(none, {"class_names": NAMES})
+    assert found == {"name": None}
+    assert score_extra_test(model, found, none, NAMES) == {}
+
+
+def test_another_than_the_one_that_was_found_is_refused(
+    parameters, model, tmp_path, write_idx_folder
+):
+    found = find_extra_test(parameters, {"class_names": NAMES})
+    digits = embedded_digits()
+    other = digits._replace(test_labels=np.roll(digits.test_labels, 1))
+    write_idx_folder(tmp_path / "further", other)
+    with pytest.raises(ValueError, match="expected the second test to be further as it was found"):
+        score_extra_test(model, found, parameters, NAMES)
