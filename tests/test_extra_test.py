@@ -87,15 +87,18 @@ def test_without_a_network_a_sentence_says_which_files_to_put_where(qmnist, tmp_
     )
 
 
-def test_its_files_may_lie_in_a_folder(folder, qmnist, tmp_path):
+def test_its_files_may_lie_in_a_folder_and_are_known_by_their_checksums(folder, qmnist, tmp_path):
+    assert_last_eight(load_extra_test(str(folder), qmnist(), tmp_path, DIGITS), "QMNIST")
+    path = folder / f"{NUMBERS}.gz"
+    path.write_bytes(gzip.compress(gzip.decompress(path.read_bytes()), 1))
     assert_last_eight(load_extra_test(str(folder), qmnist(), tmp_path, DIGITS), "mine")
 
 
 def test_labels_are_those_of_the_data_set(folder, qmnist, tmp_path):
     turned = DIGITS[::-1]
     test = load_extra_test(str(folder), qmnist(), tmp_path, turned)
-    assert_last_eight(test, "mine", 9 - LAST_EIGHT)
-    with pytest.raises(ValueError, match="digits of mine among the classes, a, b, found no "):
+    assert_last_eight(test, "QMNIST", 9 - LAST_EIGHT)
+    with pytest.raises(ValueError, match="digits of QMNIST among the classes, a, b, found no "):
         load_extra_test(str(folder), qmnist(), tmp_path, ("a", "b"))
 
 

@@ -52,7 +52,7 @@ def test_stages_stand_in_run_order_and_compose(in_project):
     assert list(pipelines) == [*stages, "final_training", "inference", *EXTRA]
     final = pipelines["final_training"] + pipelines["inference"]
     assert set(pipelines["final"].nodes) == set(final.nodes)
-    assert len(pipelines["__default__"].nodes) == 18 + 2 * len(CANDIDATES)
+    assert len(pipelines["__default__"].nodes) == 19 + 2 * len(CANDIDATES)
 
 
 def test_what_scores_all_candidates_on_the_test_images_is_no_part_of_a_run(in_project):

@@ -14,7 +14,7 @@ from mnist_kedro.idx import IdxFormatError, idx_sha256
 from mnist_kedro.labelled_pictures import read_split
 from mnist_kedro.mirrors import fetch
 from mnist_kedro.parameters import Parameters
-from mnist_kedro.sources import find_file, read_file
+from mnist_kedro.sources import find_file, has_sha256, read_file
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -105,15 +105,19 @@ def load_extra_test(
     if (folder / "test").is_dir():
         return ExtraTest(folder.name, *read_split(folder / "test", class_names))
     if any(folder.glob(f"{qmnist.files.test_images}*")):
-        return _take_digits(
-            folder.name, _read(folder, qmnist.file_names()), qmnist.first, class_names
-        )
-    images, labels = _read(folder, {key: FILES[key] for key in TEST}).values()
+        return _read_qmnist(folder, qmnist, class_names)
+    images, labels = (read_file(key, find_file(folder, FILES[key])) for key in TEST)
     return _checked(ExtraTest(folder.name, images, labels), len(class_names))
 
 
-def _read(folder: Path, names: dict[str, str]) -> dict[str, NDArray[Any]]:
-    return {key: read_file(key, find_file(folder, name)) for key, name in names.items()}
+def _read_qmnist(folder: Path, qmnist: Qmnist, class_names: Sequence[str]) -> ExtraTest:
+    """Read its two files, or two like them, which then have the folder's name."""
+    paths = {key: find_file(folder, name) for key, name in qmnist.file_names().items()}
+    files = {key: read_file(key, path) for key, path in paths.items()}
+    sha256 = qmnist.checksums()
+    official = all(has_sha256(path, files[key], sha256[key]) for key, path in paths.items())
+    name = qmnist.name if official else folder.name
+    return _take_digits(name, files, qmnist.first, class_names)
 
 
 def _take_digits(

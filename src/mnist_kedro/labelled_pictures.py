@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from mnist_kedro.descriptions import MOST_CLASSES
-from mnist_kedro.image_files import find_pictures
 from mnist_kedro.sources import Arrays
 
 if TYPE_CHECKING:
@@ -101,6 +100,8 @@ def read_split(folder: Path, class_names: Sequence[str]) -> Pictures:
         FileNotFoundError: There is no such folder.
         ValueError: It has no classes, or others, or one without a picture that can be read.
     """
+    from mnist_kedro.image_files import find_pictures
+
     if not folder.is_dir():
         raise FileNotFoundError(f"{folder}: expected folders of pictures in it, found no such one")
     images, labels, unread = [], [], []
