@@ -181,9 +181,9 @@ def test_final_on_an_empty_clone_says_what_to_run_first(project, run_kedro):
     done = run_kedro(project, "run", "--pipeline=final")
     assert done.returncode == 1
     assert done.stderr == (
-        "Error: expected champion, splits, test_images, test_labels, train_images, train_labels "
-        "to be saved by an earlier run, found nothing: run `kedro run` first, or just the stage or "
-        "candidate that saves it\n"
+        "Error: expected champion, dataset_profile, splits, test_images, test_labels, "
+        "train_images, train_labels to be saved by an earlier run, found nothing: run `kedro run` "
+        "first, or just the stage or candidate that saves it\n"
     )
     assert not (project / "data").exists()
 
