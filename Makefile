@@ -9,7 +9,7 @@ INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --constraint c
 export DO_NOT_TRACK := true
 
 .DEFAULT_GOAL := help
-.PHONY: help run install test test-fast fuzz check audit format viz viz-build ui notebooks screenshots bench faults package constraints clean
+.PHONY: help run install test test-fast fuzz check audit format viz viz-build ui notebooks screenshots bench faults cluster-up cluster-down package constraints clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -63,6 +63,12 @@ screenshots: $(VENV)/.installed-dev ## Make the README's pictures of the latest 
 
 bench: $(VENV)/.installed-dev ## Measure side by side with what one would use instead
 	$(BIN)/python -m benchmarks
+
+cluster-up: $(VENV)/.installed-dev ## Start what --env=cluster needs, on this machine: docs/scaling.md
+	$(BIN)/python -m cluster up
+
+cluster-down: ## Stop it
+	$(BIN)/python -m cluster down
 
 faults: $(VENV)/.installed-dev ## Kill, fill, starve: the long fault suite, into docs/reliability.md
 	$(BIN)/python -m tests.faults

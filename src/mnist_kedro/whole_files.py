@@ -110,3 +110,5 @@ def register() -> None:
     """Let every dataset that goes by fsspec save whole files, those of Kedro included."""
     for protocol in ("file", "local"):
         register_implementation(protocol, WholeFileSystem, clobber=True)
+    # By its name, so that it is imported only by who uses it.
+    register_implementation("s3", "mnist_kedro.object_store.ObjectStore", clobber=True)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import filecmp
 import os
+import tempfile
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
+import fsspec
 import numpy as np
 from kedro.io import AbstractVersionedDataset, Version
+from kedro.io.core import get_protocol_and_path
 
 from mnist_kedro.idx import idx_header, read_idx
 from mnist_kedro.whole_files import WholeFile
@@ -21,9 +24,10 @@ if TYPE_CHECKING:
 
 
 class IdxDataset(AbstractVersionedDataset["NDArray[np.uint8]", "NDArray[np.uint8]"]):
-    """A raw IDX file on the local disk: saved once however often it is ingested, loaded as a map.
+    """A raw IDX file wherever fsspec gets to.
 
-    When the bytes to save equal those of the latest version, the new version is a hard link to it.
+    One on the local disk is saved once however often it is ingested, and loaded as a map: when the
+    bytes to save equal those of the latest version, the new version is a hard link to it.
     """
 
     def __init__(
@@ -36,22 +40,33 @@ class IdxDataset(AbstractVersionedDataset["NDArray[np.uint8]", "NDArray[np.uint8
         """Describe the file.
 
         Args:
-            filepath: Where it lies.
+            filepath: Where it lies, such as `data/images` or `s3://bucket/images`.
             item_shape: Shape of one item: `[28, 28]` for images, `[]` for labels.
             version: Versions to load and save, from the catalog.
             metadata: Free for plugins; not used here.
         """
-        super().__init__(PurePosixPath(filepath), version)
+        protocol, path = get_protocol_and_path(filepath, version)
+        self._fs = fsspec.filesystem(protocol)
+        self._protocol = protocol
+        super().__init__(PurePosixPath(path), version, self._fs.exists, self._fs.glob)
         self._item_shape = tuple(item_shape)
         self.metadata = metadata
 
     def load(self) -> NDArray[np.uint8]:
-        """Return the array, `uint8 (n, *item_shape)`, read-only and memory-mapped.
+        """Return the array, `uint8 (n, *item_shape)`, read-only; of a local file, memory-mapped.
 
         Raises:
             IdxFormatError: The file is damaged.
         """
-        return read_idx(Path(self._get_load_path()), self._item_shape)
+        path = self._get_load_path()
+        if self._is_local():
+            return read_idx(Path(path), self._item_shape)
+        with tempfile.TemporaryDirectory() as folder:
+            copy = Path(folder, path.name)
+            self._fs.get_file(str(path), str(copy))
+            array = np.array(read_idx(copy, self._item_shape))
+        array.setflags(write=False)
+        return array
 
     def save(self, data: NDArray[np.uint8]) -> None:
         """Write `data`, `uint8 (n, *item_shape)`."""
@@ -61,9 +76,9 @@ class IdxDataset(AbstractVersionedDataset["NDArray[np.uint8]", "NDArray[np.uint8
                 f"{self._filepath.name}: expected uint8 of shape {('n >= 1', *self._item_shape)}, "
                 f"found {data.dtype} of shape {data.shape}"
             )
-        path = Path(self._get_save_path())
-        versions = self.list_versions() if self._version else []
-        with WholeFile(path) as file:
+        path = self._get_save_path()
+        versions = self.list_versions() if self._version and self._is_local() else []
+        with WholeFile(Path(path)) if self._is_local() else self._fs.open(str(path), "wb") as file:
             file.write(idx_header(data.shape))
             file.write(np.ascontiguousarray(data).data)
             file.flush()
@@ -72,8 +87,11 @@ class IdxDataset(AbstractVersionedDataset["NDArray[np.uint8]", "NDArray[np.uint8
                     os.link(versions[0], path)
                     file.discard()
 
+    def _is_local(self) -> bool:
+        return bool(self._protocol == "file")
+
     def _exists(self) -> bool:
-        return Path(self._get_load_path()).is_file()
+        return bool(self._fs.isfile(str(self._get_load_path())))
 
     def _describe(self) -> dict[str, Any]:
         return {

@@ -1,0 +1,67 @@
+"""How many threads a node uses: what it says, and how it is kept to that."""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from kedro.pipeline.node import Node
+
+TAG = "threads-"  # of a node, before its number of threads; Kedro's tags have no `=`
+# Read by OpenMP, MKL and OpenBLAS when they are loaded, and by joblib each time (`n_jobs: -1`).
+# Dask sets the first three to 1 in its workers.
+VARIABLES = (
+    *("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"),
+    "LOKY_MAX_CPU_COUNT",
+)
+
+
+def threads_of(node: Node, otherwise: int) -> int:
+    """Return the number of threads that a node asks for by its tag, such as `threads-2`.
+
+    Args:
+        node: May have such a tag.
+        otherwise: The number for a node without one.
+
+    Raises:
+        ValueError: It has two such tags, or one without a number.
+    """
+    numbers = [tag.removeprefix(TAG) for tag in node.tags if tag.startswith(TAG)]
+    if not numbers:
+        return otherwise
+    if len(numbers) > 1 or not numbers[0].isdecimal() or not int(numbers[0]):
+        raise ValueError(
+            f"{node.name}: expected one tag such as {TAG}2, found "
+            f"{', '.join(sorted(TAG + number for number in numbers))}"
+        )
+    return int(numbers[0])
+
+
+@contextmanager
+def limited_threads(count: int) -> Iterator[None]:
+    """Keep what runs in this context to so many threads, of which this is one.
+
+    It counts for the whole process, so only one such context may be open in it.
+    """
+    from threadpoolctl import threadpool_limits
+
+    before = {name: os.environ.get(name) for name in VARIABLES}
+    os.environ.update(dict.fromkeys(VARIABLES, str(count)))
+    if torch := sys.modules.get(
+        "torch"
+    ):  # it counts for itself; imported later, it reads the above
+        torch.set_num_threads(count)
+    try:
+        with threadpool_limits(count):
+            yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value

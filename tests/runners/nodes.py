@@ -1,0 +1,56 @@
+"""What the nodes of the tests do: in a module that workers can import."""
+
+import os
+import signal
+import time
+from pathlib import Path
+
+
+class KillsOnce:
+    """Kills the process that saves it, unless a process was killed by it before."""
+
+    def __init__(self, marker):
+        self.marker = marker
+
+    def __reduce__(self):
+        if not Path(self.marker).exists():
+            Path(self.marker).touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return KillsOnce, (self.marker,)
+
+
+def first():
+    return "saved"
+
+
+def two_outputs(_, marker):
+    return "one", KillsOnce(marker)
+
+
+def kill(_):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def wait(_, marker):
+    Path(marker).touch()
+    time.sleep(60)
+
+
+def fail(_):
+    raise ArithmeticError("of the node's own")
+
+
+def never_end(_):
+    return never_end(_)
+
+
+def count_threads(_):
+    import joblib
+    import torch
+    from threadpoolctl import threadpool_info
+
+    torch.ones(64, 64) @ torch.ones(64, 64)
+    pools = {each["num_threads"] for each in threadpool_info()}
+    with joblib.parallel_config("threading"):  # in daemons, such as workers, it has no processes
+        jobs = joblib.effective_n_jobs(-1)
+    return {"torch": torch.get_num_threads(), "pools": sorted(pools), "joblib": jobs}
