@@ -4,6 +4,7 @@ Every run imports PyTorch, scikit-learn, pandas and Matplotlib: five seconds, mo
 fork server imports them once; each command is a fresh fork of it.
 """
 
+import contextlib
 import multiprocessing
 import os
 import sys
@@ -70,6 +71,17 @@ class KedroProcess:
 def run_kedro(folder, *arguments, **environment):
     """Run a command in a folder; return its exit status and what it printed."""
     return KedroProcess(folder, *arguments, **environment).wait()
+
+
+def load(project, *names, env=None):
+    """Load datasets through a project's catalog."""
+    from kedro.framework.session import KedroSession
+    from kedro.framework.startup import bootstrap_project
+
+    bootstrap_project(project)
+    with contextlib.chdir(project), KedroSession.create(project, env=env) as session:
+        catalog = session.load_context().catalog
+        return [catalog[name].load() for name in names]
 
 
 def _kedro(folder, arguments, environment, out, err):

@@ -13,26 +13,17 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from kedro.framework.session import KedroSession
-from kedro.framework.startup import bootstrap_project
 from PIL import Image
 
 from mnist_kedro.classifiers.build import Candidate
 from mnist_kedro.metrics import percent
 from mnist_kedro.onnx_predict import load_onnx
+from tests.kedro_process import load
 
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[1]
 CANDIDATES = ["logistic_regression", "random_forest", "mlp_64", "mlp_128", "mlp_128_128", "cnn"]
-
-
-def load(project, *names):
-    """Load datasets through the project's catalog."""
-    bootstrap_project(project)
-    with contextlib.chdir(project), KedroSession.create(project_path=project) as session:
-        catalog = session.load_context().catalog
-        return [catalog[name].load() for name in names]
 
 
 def versions(project, path):

@@ -1,0 +1,78 @@
+"""Whole runs on other data than MNIST: clothes, people's own pictures, a second test."""
+
+import mlflow
+import numpy as np
+import pytest
+from PIL import Image
+
+from mnist_kedro.sources import embedded_digits
+from tests.drawings import STROKES, draw, on_paper
+from tests.faults.projects import EMBEDDED, Project
+from tests.kedro_process import load
+
+pytestmark = pytest.mark.slow
+
+PENS = range(6, 16)  # a picture with each
+READ = ("mlp_64",)
+
+
+def draw_digits(folder, names, pens=PENS):
+    """Save a picture of each of these digits with each pen, in a folder per class."""
+    for name, digit in names.items():
+        (folder / name).mkdir(parents=True)
+        for pen in pens:
+            grey = on_paper(draw(STROKES[digit], pen=pen)).astype(np.uint8)
+            Image.fromarray(grey).save(folder / name / f"{pen}.png")
+
+
+def run(project, *arguments):
+    done = project.run(*arguments)
+    assert done.returncode == 0, done.stderr
+    return done
+
+
+def test_clothes(tmp_path, write_idx_folder):
+    project = Project(tmp_path, READ, parameters={})
+    folder = write_idx_folder(tmp_path / "clothes", embedded_digits())  # shapes are shapes
+    run(project, "--env=fashion", f"--params=data_ingestion.source={folder}")
+    names = ("mlp_64.class_report", "predictions", "final_metrics", "final_manifest")
+    report, predictions, metrics, manifest = load(project.folder, *names, env="fashion")
+    assert {"Trouser", "Ankle boot"} <= set(report["class"])
+    assert set(predictions["name"]) <= set(report["class"])
+    assert metrics["test_accuracy"] > 0.9
+    assert manifest["classes"][-1] == "Ankle boot"
+    assert {path.name for path in (project.folder / "data").iterdir()} == {"fashion"}
+    client = mlflow.MlflowClient(f"sqlite:///{project.folder}/mlflow.db")
+    assert client.get_experiment_by_name("mnist_kedro_fashion")
+    assert not client.get_experiment_by_name("mnist_kedro")
+
+
+def test_a_folder_of_peoples_own_pictures(tmp_path):
+    project = Project(tmp_path, READ, parameters={})
+    names = {"one": 1, "seven": 7, "zero": 0}
+    draw_digits(tmp_path / "mine/train", names)
+    draw_digits(tmp_path / "mine/test", names, pens=(7, 11))
+    run(project, f"--params=data_ingestion.source={tmp_path / 'mine'}")
+    metrics, predictions = load(project.folder, "final_metrics", "test_predictions")
+    assert metrics["test_accuracy"] == 1
+    assert predictions["label"].tolist() == [0, 0, 1, 1, 2, 2]
+    pictures = tmp_path / "mine/test/seven"
+    run(project, "--pipelines=inference", f"--params=inference.images={pictures}")
+    (read,) = load(project.folder, "predictions")
+    assert read["name"].tolist() == ["seven", "seven"]
+
+
+def test_own_pictures_beside_the_data_set_and_a_second_test(tmp_path):
+    project = Project(tmp_path, READ, parameters=EMBEDDED)
+    draw_digits(tmp_path / "mine/train", {"4": 4, "7": 7})
+    draw_digits(tmp_path / "others/test", {"4": 4, "7": 7}, pens=(8, 12))
+    more = f"data_ingestion.add={tmp_path / 'mine'}"
+    second = f"final_training.extra_test={tmp_path / 'others'}"
+    done = run(project, f"--params={more},{second}")
+    profile, metrics = load(project.folder, "dataset_profile", "final_metrics")
+    embedded = len(embedded_digits().train_labels)
+    assert profile["train"]["dimensions"][0] == embedded + 2 * len(PENS)
+    assert profile["test"]["dimensions"][0] == metrics["n_test"] == 360
+    assert (metrics["extra_test"], metrics["n_extra_test"]) == ("others", 4)
+    assert metrics["extra_test_accuracy"] >= 0.75
+    assert "others" in done.stdout
