@@ -37,14 +37,19 @@ class Context(KedroContext):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 (as Kedro's)
         super().__init__(*args, **kwargs)
-        from mnist_kedro import pipeline_registry
+        pipelines.configure(f"{__package__}.pipeline_registry")  # forgets those of another context
+        parameters = self.config_loader["parameters"].get("data_split")
+        # The rest of it is checked when a run needs it; the demo does not even import what can.
+        if isinstance(parameters, dict) and parameters.get("folds"):
+            self._register(parameters)
+
+    @staticmethod
+    def _register(parameters: dict[str, Any]) -> None:
+        from mnist_kedro.pipeline_registry import register_pipelines
         from mnist_kedro.pipelines.data_split.nodes import DataSplitParameters
 
-        parameters = self.config_loader["parameters"].get("data_split", {})
         folds = DataSplitParameters.model_validate(parameters).folds
-        pipelines.configure(pipeline_registry.__name__)  # forgets those of a context before
-        if folds:
-            pipelines.update(pipeline_registry.register_pipelines(folds))
+        pipelines.update(register_pipelines(folds))
 
 
 def unique_version(project: Path) -> str:

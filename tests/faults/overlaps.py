@@ -5,7 +5,8 @@ import hashlib
 import json
 
 from mnist_kedro.idx import idx_header
-from mnist_kedro.sources import FILES, embedded_digits
+from mnist_kedro.descriptions import FILES
+from mnist_kedro.sources import embedded_digits
 from tests.conftest import Mirror, good_answer
 from tests.faults.losses import losses
 from tests.faults.projects import Project
