@@ -1,6 +1,5 @@
 """The real commands, in processes of their own, on the embedded digits."""
 
-import contextlib
 import hashlib
 import os
 import re
@@ -13,6 +12,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from kedro.framework.session import KedroSession
+from kedro.framework.startup import bootstrap_project
 from PIL import Image
 
 from mnist_kedro.classifiers.build import Candidate

@@ -4,8 +4,8 @@ import gzip
 import hashlib
 import json
 
-from mnist_kedro.idx import idx_header
 from mnist_kedro.descriptions import FILES
+from mnist_kedro.idx import idx_header
 from mnist_kedro.sources import embedded_digits
 from tests.conftest import Mirror, good_answer
 from tests.faults.losses import losses
