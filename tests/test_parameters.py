@@ -61,6 +61,11 @@ def test_unknown_name_suggests_the_closest():
         ("sqlite:///C:/me@work/mlflow.db", "sqlite:///C:/me@work/mlflow.db"),
         ("Invalid URL 'http://user:secret@/': no host", "Invalid URL 'http://***@/': no host"),
         ("no address: me@work", "no address: me@work"),
+        (
+            "postgresql://host/runs?user=me&password=se@cret&sslpassword=other",
+            "postgresql://host/runs?user=me&password=***&sslpassword=***",
+        ),
+        ("https://host/a?token=secret'", "https://host/a?token=***'"),
     ],
 )
 def test_users_and_passwords_are_taken_out_of_addresses(address, public):

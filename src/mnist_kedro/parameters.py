@@ -75,4 +75,5 @@ def public_address(address: str) -> str:
 
     What may be either is taken out: passwords can have any character, `/` and `@` too.
     """
-    return re.sub("(?<!/)//[^/:]*(:.*)?@", "//***@", address, flags=re.DOTALL)
+    address = re.sub("(?<!/)//[^/:]*(:.*)?@", "//***@", address, flags=re.DOTALL)
+    return re.sub(r"(?i)([?&]\w*(password|token|secret)=)[^&\s'\"]*", r"\1***", address)
