@@ -4,7 +4,7 @@ import zipfile
 from contextlib import suppress
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from mnist_kedro import archives
@@ -53,11 +53,17 @@ def test_no_more_comes_than_is_announced(tmp_path):
 
 
 @settings(max_examples=300)
-@given(place=st.integers(0, 10**6), value=st.integers(0, 255), cut=st.integers(0, 400))
-def test_any_damage_is_an_idx_format_error_or_none(tmp_path_factory, place, value, cut):
+@given(
+    changes=st.lists(st.tuples(st.integers(0, 10**6), st.integers(0, 255)), max_size=4),
+    cut=st.integers(0, 400),
+)
+@example(changes=[(-7, 255)], cut=200)  # the size of its directory
+def test_any_damage_is_an_idx_format_error_or_none(tmp_path_factory, changes, cut):
     folder = tmp_path_factory.getbasetemp()
-    data = bytearray(write_zip(folder / "damaged.zip", wanted=CONTENT).read_bytes())
-    data[place % len(data)] = value
+    contents = {"wanted": CONTENT, "\u00e9": b"other"}
+    data = bytearray(write_zip(folder / "damaged.zip", **contents).read_bytes())
+    for place, value in changes:
+        data[place % len(data)] = value
     (folder / "damaged.zip").write_bytes(data[: len(data) - max(cut - 200, 0)])
     with suppress(IdxFormatError):
         unpack(folder / "damaged.zip", "wanted", folder / "unpacked")

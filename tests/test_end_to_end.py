@@ -354,33 +354,6 @@ def test_the_wheel_runs_with_the_configuration_beside_it(project, tmp_path):
     assert list((folder / "data/05_model_input/splits.csv").glob("*/splits.csv"))
 
 
-def test_folds_are_fitted_side_by_side_and_choose_the_champion(used_project, run_kedro):
-    path = used_project / "conf/base/parameters_model_training.yml"
-    parameters = yaml.safe_load(path.read_text())
-    few = ("logistic_regression", "mlp_64")
-    parameters["candidates"] = {name: parameters["candidates"][name] for name in few}
-    path.write_text(yaml.safe_dump(parameters))
-    arguments = ["--tags=folds", "--runner=ParallelRunner", "--params=data_split.folds=3"]
-    done = run_kedro(used_project, "run", *arguments)
-    assert done.returncode == 0, done.stderr
-    assert "In 3 folds of 1,437 images" in done.stdout
-    names = ["splits", "leaderboard", "champion", "fold_scores", "fold_leaderboard"]
-    splits, leaderboard, champion, scores, board = load(used_project, *names)
-    assert sorted(zip(scores["candidate"], scores["fold"], strict=True)) == [
-        (name, fold) for name in few for fold in (1, 2, 3)
-    ]
-    assert list(board["candidate"]) == list(leaderboard["candidate"])
-    (pooled,) = load(used_project, f"{champion['candidate']}.pooled_predictions")
-    np.testing.assert_array_equal(pooled["index"], splits["index"])
-    correct = pooled["label"] == pooled["prediction"]
-    assert champion["validation_accuracy"] == correct.mean() > 0.9
-    for name in few:  # the candidates themselves were not fitted again
-        assert len(versions(used_project, f"06_models/{name}/model.pkl")) == 1
-    again = run_kedro(used_project, "run", *arguments, "--only-missing-outputs")
-    assert again.returncode == 0, again.stderr
-    assert len(versions(used_project, "08_reporting/fold_scores.csv")) == 1
-
-
 @pytest.mark.parametrize(
     ("parameter", "sentence"),
     [

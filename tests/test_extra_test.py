@@ -1,4 +1,4 @@
-"""A second test: small files like QMNIST's, like MNIST's, and pictures."""
+"""An extra test: small files like QMNIST's, like MNIST's, and pictures."""
 
 import gzip
 import hashlib

@@ -70,7 +70,28 @@ def test_pictures_that_cannot_be_read_are_named_and_left_out(folder, caplog, mon
     first, second, rest = caplog.messages
     assert first.startswith(f"Left out {folder}/train/five/a.txt: expected a picture")
     assert second.startswith(f"Left out {folder}/train/five/b.png: ")
-    assert rest == "Left out 2 more pictures."
+    assert rest == "The same goes for 2 more pictures."
+
+
+def test_pictures_that_were_read_in_part_are_named(folder, caplog):
+    both = np.concatenate([grey(5, 8), grey(7, 8)], axis=1)
+    Image.fromarray(both).save(folder / "train/five/both.png")
+    assert len(load_pictures(folder, class_folders(folder)).train_labels) == 11
+    (sentence,) = caplog.messages
+    assert sentence.startswith(f"Doubtful: {folder}/train/five/both.png: several digits")
+
+
+def test_numbers_are_in_the_order_of_numbers(tmp_path):
+    for name in ("10", "9", "2"):
+        (tmp_path / "train" / name).mkdir(parents=True)
+    assert class_folders(tmp_path) == ["2", "9", "10"]
+
+
+def test_names_that_cannot_be_printed_are_refused(tmp_path):
+    for name in ("good", "b\udce4d"):
+        (tmp_path / "train" / name).mkdir(parents=True)
+    with pytest.raises(ValueError, match="expected names that can be printed, found"):
+        class_folders(tmp_path)
 
 
 def test_a_class_without_a_readable_picture_is_an_error(folder):

@@ -12,6 +12,7 @@ from mnist_kedro.plots import (
     plot_confusion_matrix,
     plot_misread_digits,
     plot_reliability,
+    plot_sample_grid,
 )
 
 LABELS = np.array([0, 0, 0, 1, 1, 2, 2], dtype=np.uint8)
@@ -141,3 +142,10 @@ def test_the_reliability_diagram_shows_the_table(table):
 def test_without_probabilities_the_reliability_diagram_says_so():
     figure = plot_reliability(pd.DataFrame())
     assert texts(figure)[0].startswith("This classifier gives no probabilities")
+
+
+def test_a_name_with_dollars_is_no_formula(tmp_path):
+    images, labels = np.zeros((2, 28, 28), np.uint8), np.array([0, 1], np.uint8)
+    plot_sample_grid(images, labels, ["$x^$", "y"], 1, "").savefig(tmp_path / "grid.png")
+    predictions = pd.DataFrame({"label": [0, 1], "prediction": [1, 1], "confidence": [0.5, 0.5]})
+    plot_misread_digits(images, predictions, ["$x^$", "y"]).savefig(tmp_path / "misread.png")

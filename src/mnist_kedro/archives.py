@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from errno import EINVAL
 from pathlib import PurePosixPath
 from shutil import copyfileobj
 from typing import TYPE_CHECKING
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 READABLE = {ZIP_STORED, ZIP_DEFLATED}
 # What zipfile raises of a damaged archive; the third of passwords and unknown versions.
-ERRORS = (BadZipFile, EOFError, RuntimeError, zlib.error)
+ERRORS = (BadZipFile, EOFError, RuntimeError, UnicodeDecodeError, zlib.error)
 
 
 def unpack(archive: Path, name: str, path: Path) -> None:
@@ -40,5 +41,7 @@ def unpack(archive: Path, name: str, path: Path) -> None:
             # No more than the announced size comes, whatever the data unpacks to.
             with opened.open(member) as packed, path.open("wb") as file:
                 copyfileobj(packed, file)
-    except ERRORS as error:
+    except (*ERRORS, OSError) as error:
+        if isinstance(error, OSError) and error.errno != EINVAL:  # it is where a damaged one points
+            raise
         raise IdxFormatError(f"{archive}: expected a whole zip archive, found: {error}") from error

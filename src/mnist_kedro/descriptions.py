@@ -75,7 +75,7 @@ class Description(Published):
 
     BY_HAND = "data_ingestion.source"
 
-    class_names: Annotated[tuple[str, ...], Field(min_length=2, max_length=MOST_CLASSES)]
+    class_names: Annotated[tuple[Name, ...], Field(min_length=2, max_length=MOST_CLASSES)]
     first_label: int = Field(ge=0, lt=MOST_CLASSES)
     transposed: bool
     files: dict[Key, FileName]

@@ -1,4 +1,4 @@
-"""A second test, to which nobody has tuned: QMNIST's further digits, or somebody's own images."""
+"""An extra test, to which nobody has tuned: QMNIST's further digits, or somebody's own images."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ class ExtraTest(NamedTuple):
 def load_extra_test(
     source: str, qmnist: Qmnist, cache: Path, class_names: Sequence[str]
 ) -> ExtraTest:
-    """Load a second test.
+    """Load an extra test.
 
     Args:
         source: `qmnist`, or a folder with its two files, with two like MNIST's test files, or with

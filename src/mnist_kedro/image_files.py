@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from operator import methodcaller
 from textwrap import shorten
 from tokenize import TokenError
 from typing import TYPE_CHECKING, Any
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
 IDX_MAGIC = idx_header(())[:3]  # two zero bytes and the type, whatever the dimensions
 CSV_ROWS = 1_000  # read at once
 IMAGES = 3  # dimensions of an array of images
+READERS = min(os.cpu_count() or 1, 4)  # of pictures, side by side: large ones take memory
 LENGTH = 200  # characters of others' errors, which may quote a whole file
 # What NumPy raises for damaged headers, besides a ValueError.
 DAMAGED = TypeError, OverflowError, MemoryError, RecursionError, TokenError
@@ -60,6 +64,14 @@ class Picture:
             return self.see()
         except (ValueError, OSError) as error:  # one bad file does not keep others from being read
             return None, str(error)
+
+
+def see_all(
+    pictures: Iterable[Picture],
+) -> list[tuple[NDArray[np.uint8] | None, str | None]]:
+    """Return what `try_to_see` returns of each picture; several are read side by side."""
+    with ThreadPoolExecutor(READERS) as pool:
+        return list(pool.map(methodcaller("try_to_see"), pictures))
 
 
 def find_pictures(path: Path) -> Iterator[Picture]:

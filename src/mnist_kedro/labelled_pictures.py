@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import logging
-import os
-from concurrent.futures import ThreadPoolExecutor
-from operator import methodcaller
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from mnist_kedro.descriptions import MOST_CLASSES
+from mnist_kedro.parameters import UNPRINTABLE
 from mnist_kedro.sources import Arrays
 
 if TYPE_CHECKING:
@@ -19,8 +17,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-READERS = min(os.cpu_count() or 1, 4)  # of pictures, side by side: large ones take memory
-NAMED = 20  # pictures that cannot be read; of more, only the number is told
+NAMED = 20  # pictures that are warned of; of more, only the number is told
 TEST_SHARE = 0.2  # of each class, kept for the test where there is no folder `test`
 FEWEST = 5  # pictures of a class of which a fifth can be kept
 
@@ -43,8 +40,8 @@ def class_folders(folder: Path) -> list[str]:
     """Return the names of the classes, sorted: those of the folders in `train`.
 
     Raises:
-        ValueError: There are fewer than two, or more than a label of one byte can tell apart, or
-            `test` has others.
+        ValueError: There are fewer than two, or more than a label of one byte can tell apart,
+            `test` has others, or a name cannot be printed.
     """
     names = _folders(folder / "train")
     if not 1 < len(names) <= MOST_CLASSES:
@@ -100,11 +97,11 @@ def read_split(folder: Path, class_names: Sequence[str]) -> Pictures:
         FileNotFoundError: There is no such folder.
         ValueError: It has no classes, or others, or one without a picture that can be read.
     """
-    from mnist_kedro.image_files import find_pictures
+    from mnist_kedro.image_files import find_pictures, see_all
 
     if not folder.is_dir():
         raise FileNotFoundError(f"{folder}: expected folders of pictures in it, found no such one")
-    images, labels, unread = [], [], []
+    images, labels, warnings = [], [], []
     names = _folders(folder)
     if not names or not set(names) <= set(class_names):
         raise ValueError(
@@ -113,13 +110,12 @@ def read_split(folder: Path, class_names: Sequence[str]) -> Pictures:
         )
     for name in names:
         pictures = list(find_pictures(folder / name))
-        with ThreadPoolExecutor(READERS) as pool:
-            seen = list(pool.map(methodcaller("try_to_see"), pictures))
+        seen = see_all(pictures)
         read = [image for image, _ in seen if image is not None]
-        unread += [
-            f"{folder / name / picture.name}: {why}"
+        warnings += [
+            f"{'Left out' if image is None else 'Doubtful:'} {folder / name / picture.name}: {why}"
             for picture, (image, why) in zip(pictures, seen, strict=True)
-            if image is None
+            if why
         ]
         if not read:
             raise ValueError(
@@ -128,18 +124,21 @@ def read_split(folder: Path, class_names: Sequence[str]) -> Pictures:
             )
         images += read
         labels += [class_names.index(name)] * len(read)
-    _warn_of(unread)
+    _warn_of(warnings)
     return Pictures(np.stack(images), np.array(labels, np.uint8))
 
 
-def _warn_of(unread: Sequence[str]) -> None:
-    for sentence in unread[:NAMED]:
-        logger.warning("Left out %s", sentence)
-    if len(unread) > NAMED:
-        logger.warning("Left out %d more pictures.", len(unread) - NAMED)
+def _warn_of(sentences: Sequence[str]) -> None:
+    for sentence in sentences[:NAMED]:
+        logger.warning("%s", sentence)
+    if len(sentences) > NAMED:
+        logger.warning("The same goes for %d more pictures.", len(sentences) - NAMED)
 
 
 def _folders(folder: Path) -> list[str]:
-    return sorted(
-        each.name for each in folder.iterdir() if each.is_dir() and not each.name.startswith(".")
-    )
+    """Return the names of classes, in order; if all are numbers, in that of the numbers."""
+    names = [each.name for each in folder.iterdir() if each.is_dir() and each.name[0] != "."]
+    for name in names:
+        if UNPRINTABLE.search(name):
+            raise ValueError(f"{folder}: expected names that can be printed, found {name!a}")
+    return sorted(names, key=int) if all(map(str.isdecimal, names)) else sorted(names)

@@ -35,6 +35,9 @@ FILES = {
     "params:inference": ("images",),
 }
 
+# Parameters that only count where they change which outputs a node has.
+IN_OUTPUTS = {"params:data_split": "folds"}
+
 logger = logging.getLogger(__name__)
 
 
@@ -180,6 +183,8 @@ def _plain(name: str) -> str:
 def _value(catalog: DataCatalog, name: str) -> Any:  # noqa: ANN401 (any parameter)
     """Return a parameter, with names, sizes and times of the files that it names."""
     value = to_jsonable_python(catalog.load(name), fallback=str)
+    if name in IN_OUTPUTS:
+        del value[IN_OUTPUTS[name]]
     named = (value.get(key) for key in FILES.get(name, ()))
     return [value, *(sorted(_list_files(Path(path).expanduser())) for path in named if path)]
 

@@ -56,7 +56,8 @@ def plot_sample_grid(
     axes = figure.subplots()
     axes.imshow(grid, cmap="gray_r", interpolation="nearest")
     axes.set_yticks(
-        height * (np.arange(len(classes)) + 0.5), labels=[class_names[label] for label in classes]
+        height * (np.arange(len(classes)) + 0.5),
+        labels=[_plain(class_names[label]) for label in classes],
     )
     axes.set_xticks([])
     axes.tick_params(length=0)
@@ -77,7 +78,7 @@ def plot_confusion_matrix(predictions: pd.DataFrame, class_report: pd.DataFrame)
     from matplotlib.figure import Figure
     from sklearn.metrics import confusion_matrix
 
-    classes, names = class_report["class"].to_numpy(), class_report["name"].tolist()
+    classes, names = class_report["class"].to_numpy(), class_report["name"].map(_plain).tolist()
     counts = confusion_matrix(predictions["label"], predictions["prediction"], labels=classes)
     right = int(counts.trace())
     width = max(8, ROOM * len(classes)), 5
@@ -167,8 +168,13 @@ def plot_reliability(table: pd.DataFrame) -> Figure:
     return figure
 
 
+def _plain(name: str) -> str:
+    """Return a name that Matplotlib takes for text, not for mathematics."""
+    return name.replace("$", r"\$")
+
+
 def _caption(row: Mapping[Hashable, Any], class_names: Sequence[str]) -> str:
-    label, prediction = class_names[row["label"]], class_names[row["prediction"]]
+    label, prediction = (_plain(class_names[row[key]]) for key in ("label", "prediction"))
     sure = "" if np.isnan(row["confidence"]) else f", {100 * row['confidence']:.0f} %"
     return fill(f"{label} read as {prediction}{sure}", LINE)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import isnan
 from typing import TYPE_CHECKING
 
 from rich.box import SIMPLE_HEAD
@@ -19,7 +20,7 @@ def folds_table(board: pd.DataFrame) -> Table:
     title = "In {folds} folds of {images:,} images, against {candidate}".format(**board.iloc[0])
     table = Table(box=SIMPLE_HEAD, pad_edge=False, title=escape(title), title_justify="left")
     table.add_column("candidate")
-    for name in ("mean", "deviation", "McNemar's p", "t-test's p", "fit"):
+    for name in ("mean", "std", "McNemar's p", "t-test's p", "fit"):
         table.add_column(name, justify="right")
     for row in board.to_dict("records"):
         table.add_row(
@@ -27,7 +28,7 @@ def folds_table(board: pd.DataFrame) -> Table:
             percent(row["fold_accuracy_mean"]),
             percent(row["fold_accuracy_std"]),
             f"{row['mcnemar_p_value']:.2g}",
-            f"{row['t_test_p_value']:.2g}",
+            "-" if isnan(row["t_test_p_value"]) else f"{row['t_test_p_value']:.2g}",
             f"{row['fold_fit_seconds']:,.2f} s",
         )
     return table

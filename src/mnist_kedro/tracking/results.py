@@ -73,10 +73,11 @@ class Fitted:
     def final(cls, saved: Saved) -> Fitted:
         """Take the final model's results from the catalog."""
         champion, metrics = saved.load("champion"), saved.load("final_metrics")
+        validation = {key: champion[key] for key in champion if key.startswith("validation_")}
         return cls(
             name="final_model",
             model=saved.load("final_model"),
-            metrics=validation_scores(champion) | metrics,
+            metrics=validation | metrics,
             history=saved.load("final_history"),
             settings=champion["settings"],
             splits=("train", "test"),
@@ -117,11 +118,6 @@ def run_tags(run_params: Mapping[str, Any], provenance: Mapping[str, Any]) -> di
 def numbers(metrics: Mapping[str, Any]) -> dict[str, float]:
     """Return the metrics that are numbers."""
     return {key: value for key, value in metrics.items() if isinstance(value, int | float)}
-
-
-def validation_scores(champion: Mapping[str, Any]) -> dict[str, Any]:
-    """Return those by which a champion was chosen, on the images of all folds if there were any."""
-    return {key: champion[key] for key in champion if key.startswith("validation_")}
 
 
 def _accuracy(split: str, metrics: Mapping[str, Any]) -> str:

@@ -21,14 +21,7 @@ from mnist_kedro.charts import candidate_colours
 from mnist_kedro.saved import Saved
 from mnist_kedro.tracking.children import child_run, log_folds, log_trials
 from mnist_kedro.tracking.registry import register_model
-from mnist_kedro.tracking.results import (
-    RUN_ID,
-    Fitted,
-    numbers,
-    public_parameters,
-    run_tags,
-    validation_scores,
-)
+from mnist_kedro.tracking.results import RUN_ID, Fitted, numbers, public_parameters, run_tags
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -113,9 +106,9 @@ class TrackedRun:
         if "champion" in self._outputs:
             champion = self._saved.load("champion")
             self.describe(f"Champion: {champion['reason']}")
-            metrics = self._saved.load(f"{champion['candidate']}.metrics")
-            scores = numbers(metrics) | validation_scores(champion)
-            mlflow.log_metrics(scores, run_id=self._run_id)
+            kind = "pooled_metrics" if champion.get("folds") else "metrics"
+            metrics = self._saved.load(f"{champion['candidate']}.{kind}")
+            mlflow.log_metrics(numbers(metrics), run_id=self._run_id)
             self._log_data(self._run_id, metrics, "train", "test")
 
     def describe(self, text: str) -> None:

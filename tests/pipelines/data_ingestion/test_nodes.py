@@ -148,8 +148,13 @@ def test_digits_stand_in_for_nothing_else(ingest):
 
 def test_classes_have_the_names_of_the_description(tmp_path, ingest, tiny_arrays, write_idx_folder):
     folder = write_idx_folder(tmp_path / "mine", tiny_arrays)
-    _, profile = ingest(folder, class_names=tuple("abcdefghij"))
+    _, profile = ingest(folder, class_names=tuple("abcdefghij"), fallback=None)
     assert profile["class_names"] == list("abcdefghij")
+
+
+def test_digits_do_not_stand_in_for_other_classes(ingest):
+    with pytest.raises(ValueError, match="expected 'fallback: null' for MNIST, whose classes are"):
+        ingest("auto", class_names=tuple("abcdefghij"))
 
 
 def test_auto_does_not_hide_what_is_wrong_here(tmp_path, ingest):

@@ -212,3 +212,9 @@ def test_of_many_images_it_shows_the_least_certain_in_their_order(digits, model)
     assert texts(figure)[1::3] == [f"test_images#{number}" for number in range(77, 101)]
     shown = [one.get_array() for one in figure.axes[0].images]
     np.testing.assert_array_equal(shown[1::2], images[76:])
+
+
+def test_of_classes_that_are_numbers_the_submission_has_the_names(digits, model):
+    named = MANIFEST | {"class_names": [str(n + 1) for n in range(10)]}
+    predictions, submission = predict_images(model, named, digits.test_images[:20], NOTHING)
+    assert submission["Label"].tolist() == (predictions["label"] + 1).tolist()

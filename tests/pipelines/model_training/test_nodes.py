@@ -151,8 +151,8 @@ def test_pooled_scores_are_those_of_all_images_of_the_sample(folds):
     assert rows["validation_accuracy"].tolist() == by_fold.mean().tolist()
     losses = [results[f"fold_{n}.scores"]["log_loss"] for n in (1, 2, 3)]
     assert pooled["log_loss"] == pytest.approx(np.average(losses, weights=rows["images"]))
-    kept = set(metrics) - {name for name in pooled if pooled[name] != metrics.get(name)}
-    assert kept >= {"settings", "data_sha256", "splits_sha256", "fit_seconds", "model_bytes"}
+    for name in ("settings", "data_sha256", "splits_sha256", "fit_seconds", "model_bytes"):
+        assert pooled[name] == metrics[name]
 
 
 @pytest.mark.parametrize("wrong", ["settings", "data_sha256"])
@@ -169,6 +169,8 @@ def test_folds_of_other_splits_are_refused(folds):
     for sample, number, found in ((splits, 3, twice), (splits, 2, results)):
         with pytest.raises(ValueError, match="expected folds of the settings, data and splits"):
             pool_folds(metrics, sample, number, **found)
+    with pytest.raises(ValueError, match="expected folds of the settings, data and splits"):
+        pool_folds(metrics | {"splits_sha256": "that of others"}, splits, 3, **results)
 
 
 def test_a_candidate_without_probabilities_has_no_pooled_log_loss(folds):

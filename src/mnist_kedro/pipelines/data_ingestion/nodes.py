@@ -21,6 +21,7 @@ from mnist_kedro.plots import plot_sample_grid
 from mnist_kedro.sources import Arrays, embedded_digits, load_folder
 
 EMBEDDED_NAME = "embedded digits (not MNIST)"
+DIGITS = tuple("0123456789")
 SAMPLES_PER_CLASS = 16
 
 logger = logging.getLogger(__name__)
@@ -40,6 +41,11 @@ class DataIngestionParameters(Description):
             raise ValueError(
                 f"expected 'source' to be auto or a folder, found '{self.source}': {self.name} is "
                 f"something else"
+            )
+        if self.fallback and self.class_names != DIGITS:
+            raise ValueError(
+                f"expected 'fallback: null' for {self.name}, whose classes are not the ten digits, "
+                f"found '{self.fallback}'"
             )
         return self
 

@@ -25,7 +25,7 @@ def share(value: float) -> str:
 
 def table_of(header: list[str], rows: Iterable[Iterable[Any]]) -> str:
     """Return a Markdown table whose columns stand in line in plain text, too."""
-    cells = [header, *([str(cell) for cell in row] for row in rows)]
+    cells = [header, *([str(cell).replace("|", r"\|") for cell in row] for row in rows)]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     cells.insert(1, ["-" * (width - 1) + ":" for width in widths])
     lines = (zip(line, widths, strict=True) for line in cells)

@@ -23,7 +23,7 @@ Reads **{test}** of {metrics[n_test]:,} test images.
 It was fitted on all {n_train:,} training images of {champion[data]}.
 The test images trained nothing, chose nothing, and were scored once in this run.
 {extra_test}
-Before, fitted on a part of the training images, it read {validation} of the validation images.
+Before, fitted on a part of the training images, it read {validation} of {validated}.
 Why it was chosen: {champion[reason]}
 In brackets after an accuracy: its 95 % interval (Wilson).
 
@@ -64,7 +64,7 @@ The sha256 of its files together: `{champion[data_sha256]}`.
 - It reads every image as one of the classes {classes}: anything else and an empty sheet, too.
 - It knows images of 28x28 pixels, with what they show sized and placed as in {champion[data]}.
   Photographs, other sizes and other places in the image were not measured.
-- How well it reads images of other origin, such as other people's writing, was not measured.
+- How well it reads images of any other origin, such as other people's writing, was not measured.
 
 ## Provenance
 
@@ -97,6 +97,7 @@ def write_model_card(
         provenance: What this run rests on: packages, code.
     """
     count, class_names = final_metrics["parameters"], champion["class_names"]
+    folds = champion.get("folds")
     predictions = _named(test_predictions, class_names)
     settings = {key: value for key, value in champion["settings"].items() if key != "seed"}
     block = {champion["candidate"]: settings}  # as in parameters_model_training.yml
@@ -107,6 +108,7 @@ def write_model_card(
         test=accuracy(final_metrics, "test"),
         extra_test=_extra_test(final_metrics),
         validation=accuracy(champion, "validation"),
+        validated=f"the rest, in {folds} folds" if folds else "the validation images",
         n_train=len(train_labels),
         classes=", ".join(class_names),
         settings=yaml.safe_dump(block, sort_keys=False, default_flow_style=None),
@@ -124,8 +126,8 @@ def _extra_test(metrics: dict[str, Any]) -> str:
     if "extra_test" not in metrics:
         return ""
     return (
-        f"Of {metrics['n_extra_test']:,} further images, {metrics['extra_test']}, to which nobody "
-        f"has tuned, it reads {accuracy(metrics, 'extra_test')}.\n"
+        f"Of {metrics['n_extra_test']:,} further images, {metrics['extra_test']}, it reads "
+        f"{accuracy(metrics, 'extra_test')}.\n"
     )
 
 

@@ -15,7 +15,7 @@ from mnist_kedro.classifiers.classifier import Classifier
 from mnist_kedro.classifiers.fit import fit_classifier
 from mnist_kedro.lazy import Figure, pd
 from mnist_kedro.metrics import score_classifier, wilson_interval
-from mnist_kedro.pipelines.final_training.second_test import (
+from mnist_kedro.pipelines.final_training.extra_test import (
     FinalTrainingParameters,
     score_extra_test,
 )
@@ -62,7 +62,7 @@ def score_final_model(
     extra_test: dict[str, Any],
     parameters: FinalTrainingParameters,
 ) -> tuple[dict[str, Any], pd.DataFrame]:
-    """Score the final model on the test set, once, and after it on the second one, if there is one.
+    """Score the final model on the test set, once, and after it on the extra test, if there is one.
 
     Args:
         final_model: The fitted classifier.
@@ -71,11 +71,11 @@ def score_final_model(
         test_images: `uint8 (n, 28, 28)`.
         test_labels: `uint8 (n,)`.
         extra_test: What `find_extra_test` returned.
-        parameters: Say where the second test is.
+        parameters: Say where the extra test is.
 
     Returns:
         The metrics of `score_classifier`, `n_test`, `fit_seconds`, `candidate`, `data`,
-        `class_names` and `data_sha256`, and of the second test `extra_test` (its name),
+        `class_names` and `data_sha256`, and of the extra test `extra_test` (its name),
         `n_extra_test` and `extra_test_accuracy` with `_low` and `_high`; and the predictions, a row
         per test image: `index` (from 0), and the columns of `score_classifier`.
 

@@ -3,6 +3,7 @@
 from kedro.pipeline import Pipeline, node, pipeline
 
 from mnist_kedro.mistakes import report_mistakes
+from mnist_kedro.pipelines.final_training.extra_test import find_extra_test
 from mnist_kedro.pipelines.final_training.model_card import write_model_card
 from mnist_kedro.pipelines.final_training.nodes import (
     describe_final_model,
@@ -12,7 +13,6 @@ from mnist_kedro.pipelines.final_training.nodes import (
     fit_final_model,
     score_final_model,
 )
-from mnist_kedro.pipelines.final_training.second_test import find_extra_test
 
 NODES = [
     node(

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
-from operator import methodcaller
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -24,7 +21,6 @@ if TYPE_CHECKING:
 
     from mnist_kedro.image_files import Picture
 
-READERS = min(os.cpu_count() or 1, 4)  # of pictures, side by side: large ones take memory
 BATCH = 256  # pictures in memory at once
 SHOWN = 24  # digits on the contact sheet
 COLUMNS = (
@@ -69,25 +65,22 @@ def predict_images(
         A row per image: `file`, `label`, its `name`, `confidence` (its probability),
         `second_label`, `second_name` and `second_confidence` (the next best), and `warning`.
         Confidences are empty for a model without probabilities, labels for an image that cannot be
-        read; its warning says why. And `ImageId` (from 1) and `Label`, as Kaggle's Digit Recognizer
-        wants them.
+        read; its warning says why. And `ImageId` (from 1) and `Label` (its name, if all are
+        numbers), as Kaggle's Digit Recognizer wants them.
 
     Raises:
         ValueError: No image can be read.
     """
     from tqdm.auto import tqdm
 
+    from mnist_kedro.image_files import see_all
+
     pictures = _pictures(test_images, parameters)
     names = dict(zip(final_manifest["classes"], final_manifest["class_names"], strict=True))
-    with (
-        ThreadPoolExecutor(READERS) as pool,
-        tqdm(desc="inference", unit=" images", leave=False, disable=None) as bar,
-    ):
-        rows: list[Row] = []
+    rows: list[Row] = []
+    with tqdm(desc="inference", unit=" images", leave=False, disable=None) as bar:
         while batch := list(islice(pictures, BATCH)):
-            rows += _predict_batch(
-                final_model, names, batch, list(pool.map(methodcaller("try_to_see"), batch))
-            )
+            rows += _predict_batch(final_model, names, batch, see_all(batch))
             bar.update(len(batch))
     predictions = pd.DataFrame(rows, columns=COLUMNS)
     predictions = predictions.astype({"label": "Int64", "second_label": "Int64"})
@@ -97,7 +90,9 @@ def predict_images(
         where = f"{parameters.images}: "  # some reasons begin with it, too
         raise ValueError(f"{where}expected digits, found none: {why.removeprefix(where)}")
     ids = np.arange(1, len(predictions) + 1)
-    return predictions, pd.DataFrame({"ImageId": ids, "Label": predictions["label"]})
+    numbers = all(map(str.isdecimal, names.values()))  # as which labels do not always count
+    answers = pd.to_numeric(predictions["name"]) if numbers else predictions["label"]
+    return predictions, pd.DataFrame({"ImageId": ids, "Label": answers.astype("Int64")})
 
 
 def draw_contact_sheet(

@@ -66,18 +66,22 @@ def corrected_t_p_value(one: NDArray[np.float64], other: NDArray[np.float64]) ->
 
     with `k - 1` degrees of freedom, where a plain t-test has only `1 / k`: models that share
     training images do not err independently. In `k` folds, `n_validation / n_train = 1 / (k - 1)`.
+    It was derived for random splits; for the folds of a cross-validation it is an approximation.
 
     Args:
         one: Accuracy in each fold, `(k,)`.
         other: The same of the other.
+
+    Returns:
+        Not a number if the difference is the same in every fold: then nothing says how it scatters.
     """
     from scipy.stats import t
 
     differences = one - other
     if not differences.any():
         return 1.0
+    if np.allclose(differences, differences[0]):
+        return np.nan
     k = len(differences)
     variance = (1 / k + 1 / (k - 1)) * differences.var(ddof=1)
-    with np.errstate(divide="ignore"):  # all differences are the same
-        statistic = np.abs(differences.mean()) / np.sqrt(variance)
-    return float(2 * t.sf(statistic, k - 1))
+    return float(2 * t.sf(np.abs(differences.mean()) / np.sqrt(variance), k - 1))

@@ -91,16 +91,19 @@ def choose_champion(
         results: `<candidate>.metrics` of each candidate.
 
     Returns:
-        `candidate`, `reason` (a sentence), the champion's `validation_accuracy` and its interval,
-        `settings`, `data`, `class_names`, `data_sha256`, `sha256` and `splits_sha256`, the
-        selection's `alpha` and `cost`, and `provenance`.
+        `candidate`, `reason` (a sentence or two), `folds` (0 without), the champion's
+        `validation_accuracy` and its interval, `settings`, `data`, `class_names`, `data_sha256`,
+        `sha256` and `splits_sha256`, the selection's `alpha` and `cost`, and `provenance`.
     """
     champion = leaderboard[leaderboard["champion"]].iloc[0]
     metrics = results[f"{champion['candidate']}.metrics"]
     accuracy = [name for name in metrics if name.startswith("validation_accuracy")]
+    folds = len(metrics.get("folds", ()))
+    how = f" Out-of-fold predictions of a {folds}-fold cross-validation say so." if folds else ""
     return {
         "candidate": champion["candidate"],
-        "reason": explain_choice(leaderboard, parameters),
+        "reason": explain_choice(leaderboard, parameters) + how,
+        "folds": folds,
         **{name: metrics[name] for name in (*accuracy, *RESTS_ON)},
         **parameters.model_dump(),
         "provenance": provenance,

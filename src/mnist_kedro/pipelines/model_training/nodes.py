@@ -110,6 +110,7 @@ def pool_folds(
     tables = [results[f"fold_{n}.predictions"].assign(fold=n) for n in numbers]
     predictions = pd.concat(tables).sort_values("index", ignore_index=True)
     same = all(each[key] == metrics[key] for each in scores for key in ("settings", "data_sha256"))
+    same &= splits_sha256(splits) == metrics["splits_sha256"]
     if not same or not np.array_equal(predictions["index"], splits["index"]):
         raise ValueError(
             "expected folds of the settings, data and splits that the candidate was trained with, "

@@ -1,4 +1,4 @@
-"""A second test, to which nobody has tuned: found before anything is trained, scored after all."""
+"""An extra test, to which nobody has tuned: found before anything is trained, scored after all."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from mnist_kedro.parameters import Parameters
 
 
 class FinalTrainingParameters(Parameters):
-    """The second test, if there is to be one."""
+    """The extra test, if there is to be one."""
 
     extra_test: str | None
     cache: Path
@@ -23,7 +23,7 @@ class FinalTrainingParameters(Parameters):
 def find_extra_test(
     parameters: FinalTrainingParameters, dataset_profile: dict[str, Any]
 ) -> dict[str, Any]:
-    """Make sure, before anything is trained, that there is the second test that is wanted.
+    """Make sure, before anything is trained, that there is the extra test that is wanted.
 
     Returns:
         Its `name`, `images` (their number) and `sha256`; `name` is `None` if none is wanted.
@@ -45,7 +45,7 @@ def score_extra_test(
     parameters: FinalTrainingParameters,
     class_names: Sequence[str],
 ) -> dict[str, Any]:
-    """Score a model on the second test, if one is wanted.
+    """Score a model on the extra test, if one is wanted.
 
     Args:
         model: A fitted classifier.
@@ -65,10 +65,11 @@ def score_extra_test(
     test = _load(parameters, class_names)
     if test.sha256() != found["sha256"]:
         raise ValueError(
-            f"expected the second test to be {found['name']} as it was found before, found other "
+            f"expected the extra test to be {found['name']} as it was found before, found other "
             f"images or labels: run `kedro run --pipeline=final` again"
         )
-    scores = score_predictions(test.labels, *predict_labels(model, test.images), "extra_test")
+    predictions, _ = predict_labels(model, test.images)
+    scores = score_predictions(test.labels, predictions, None, "extra_test")
     accuracy = {key: scores[key] for key in scores if key.startswith("extra_test_accuracy")}
     return {"extra_test": test.name, "n_extra_test": len(test.labels), **accuracy}
 

@@ -6,7 +6,7 @@ from sklearn.preprocessing import FunctionTransformer
 
 from mnist_kedro.classifiers.build import flatten_and_scale
 from mnist_kedro.metrics import wilson_interval
-from mnist_kedro.pipelines.final_training.second_test import (
+from mnist_kedro.pipelines.final_training.extra_test import (
     FinalTrainingParameters,
     find_extra_test,
     score_extra_test,
@@ -68,5 +68,19 @@ def test_another_than_the_one_that_was_found_is_refused(
     digits = embedded_digits()
     other = digits._replace(test_labels=np.roll(digits.test_labels, 1))
     write_idx_folder(tmp_path / "further", other)
-    with pytest.raises(ValueError, match="expected the second test to be further as it was found"):
+    with pytest.raises(ValueError, match="expected the extra test to be further as it was found"):
         score_extra_test(model, found, parameters, NAMES)
+
+
+def test_an_extra_test_may_lack_classes(tmp_path, parameters, model, write_idx_folder):
+    digits = embedded_digits()
+    some = np.isin(digits.test_labels, [4, 7])
+    few = digits._replace(
+        test_images=digits.test_images[some], test_labels=digits.test_labels[some]
+    )
+    folder = write_idx_folder(tmp_path / "few", few)
+    given = parameters.model_copy(update={"extra_test": str(folder)})
+    found = find_extra_test(given, {"class_names": NAMES})
+    scores = score_extra_test(model, found, given, NAMES)
+    correct = model.predict(few.test_images) == few.test_labels
+    assert scores["extra_test_accuracy"] == correct.mean()
