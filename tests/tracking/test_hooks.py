@@ -112,6 +112,7 @@ def test_after_ctrl_c_while_a_candidate_is_logged_it_was_killed_too(used_project
     ):
         session.run(namespaces=["logistic_regression"])
     settings.HOOKS[-1]._end("KILLED")  # as at exit
+    settings.HOOKS[0]._end()  # which gives the temporary folder back
     _, runs = runs_in(store(used_project))
     assert {name: run.info.status for name, run in runs.items()} == dict.fromkeys(
         ("parent", "logistic_regression"), "KILLED"
