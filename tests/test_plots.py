@@ -1,15 +1,11 @@
-from itertools import pairwise
-
 import numpy as np
 import pandas as pd
 import pytest
 
 from mnist_kedro.calibration import reliability_table
-from mnist_kedro.metrics import score_classes
 from mnist_kedro.plots import (
     CAPTION,
     HARDEST,
-    plot_confusion_matrix,
     plot_misread_digits,
     plot_reliability,
     plot_sample_grid,
@@ -18,11 +14,6 @@ from mnist_kedro.plots import (
 LABELS = np.array([0, 0, 0, 1, 1, 2, 2], dtype=np.uint8)
 PREDICTIONS = np.array([0, 0, 1, 1, 1, 0, 0], dtype=np.uint8)
 NAMES = ["0", "1", "2"]
-
-
-def report(names=NAMES):
-    scores = score_classes(LABELS, PREDICTIONS)
-    return scores.assign(name=[names[label] for label in scores["class"]])
 
 
 @pytest.fixture
@@ -39,32 +30,6 @@ def images():
 
 def texts(axes):
     return [text.get_text() for text in axes.texts]
-
-
-def test_the_confusion_matrix_shows_each_count_in_its_cell(table):
-    figure = plot_confusion_matrix(table, report())
-    left, _ = figure.axes
-    cells = {text.get_position()[::-1]: text.get_text() for text in left.texts}
-    assert cells == {(0, 0): "2", (0, 1): "1", (1, 1): "2", (2, 0): "2"}  # label, prediction
-    assert figure.get_suptitle() == "3 of 7 images misread"
-
-
-def test_only_mistakes_have_a_colour_in_the_confusion_matrix(table):
-    figure = plot_confusion_matrix(table, report())
-    colours = figure.axes[0].images[0].get_array()[:, :, :3]
-    is_grey = np.ptp(colours, axis=2) == 0
-    assert np.argwhere(~is_grey).tolist() == [[0, 1], [2, 0]]
-    assert colours[2, 0].sum() < colours[0, 1].sum()  # two mistakes are darker than one
-    assert (colours[0, 2] == 1).all()
-    assert (colours[1, 1] < 1).all()
-
-
-def test_the_scores_of_each_class_stand_beside_its_row(table):
-    _, beside = plot_confusion_matrix(table, report()).axes
-    row = [text.get_text() for text in beside.texts if text.get_position()[1] == 0]
-    assert row == ["50.0 %", "66.7 %", "57.1 %", "3"]
-    row = [text.get_text() for text in beside.texts if text.get_position()[1] == 2]
-    assert row == ["", "0.0 %", "0.0 %", "2"]  # 2 was never predicted
 
 
 def test_misread_digits_stand_in_order_of_confidence(table, images):
@@ -97,14 +62,8 @@ LONG = ["Trouser", "Ankle boot", "T-shirt/top"]
 
 
 def test_classes_have_their_names(table, images):
-    left, _ = plot_confusion_matrix(table, report(LONG)).axes
-    for ticks in (left.get_xticklabels(), left.get_yticklabels()):
-        assert [tick.get_text() for tick in ticks] == LONG
-    assert {tick.get_rotation() for tick in left.get_xticklabels()} == {90}
     (axes,) = plot_misread_digits(images, table, LONG).axes
     assert texts(axes)[0] == "T-shirt/top read as\nTrouser, 100 %"
-    left, _ = plot_confusion_matrix(table, report()).axes
-    assert {tick.get_rotation() for tick in left.get_xticklabels()} == {0}
 
 
 def test_images_stand_below_the_longest_caption(table, images):
@@ -113,17 +72,6 @@ def test_images_stand_below_the_longest_caption(table, images):
     assert canvas.shape == (2 * (28 + 2 * CAPTION), 5 * 28)
     assert (canvas[28 + 2 * CAPTION :, :28][:28] == 6).all()
     assert not canvas[28 : 28 + 2 * CAPTION].any()
-
-
-def test_a_confusion_matrix_of_many_classes_has_room_for_all():
-    labels = np.repeat(np.arange(47, dtype=np.uint8), 2)
-    table = pd.DataFrame({"label": labels, "prediction": labels})
-    scores = score_classes(labels, labels)
-    figure = plot_confusion_matrix(table, scores.assign(name=scores["class"].astype(str)))
-    figure.draw_without_rendering()
-    left, _ = figure.axes
-    places = [tick.get_window_extent() for tick in left.get_xticklabels()]
-    assert all(one.x1 < other.x0 for one, other in pairwise(places))
 
 
 def test_the_reliability_diagram_shows_the_table(table):

@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mnist_kedro.confusion_matrix import plot_confusion_matrix
 from mnist_kedro.lazy import Figure, pd
 from mnist_kedro.metrics import score_classes
-from mnist_kedro.plots import plot_confusion_matrix, plot_misread_digits
+from mnist_kedro.plots import plot_misread_digits
 
 
 def report_mistakes(
