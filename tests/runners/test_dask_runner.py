@@ -3,6 +3,7 @@
 import contextlib
 import signal
 import time
+from itertools import pairwise
 
 import pandas as pd
 import psutil
@@ -32,6 +33,12 @@ NODES = {
     "two_threads": node(
         nodes.count_threads, "begun", "right", tags="threads-2", name="two_threads"
     ),
+    "side_by_side": node(
+        *(nodes.call_side_by_side, ["begun", "marker"], "left"),
+        tags="side-by-side",
+        name="side_by_side",
+    ),
+    "alone": node(nodes.call_side_by_side, ["begun", "marker"], "left", name="alone"),
     "three": node(nodes.count_threads, "begun", "right", tags="threads-3", name="three"),
 }
 
@@ -158,6 +165,23 @@ def test_a_node_has_as_many_threads_as_it_says(run, cluster):
 def test_other_nodes_have_as_many_threads_as_the_runner_says(run, cluster):
     load = run("one_thread", address=cluster.address, threads=2)
     assert load("left") == {"torch": 2, "pools": [2], "joblib": 2}
+
+
+def test_what_a_node_calls_goes_to_all_workers_if_its_tag_says_so(run, start_cluster):
+    calls = run("side_by_side", address=start_cluster(3).address)("left")
+    assert len(calls) == 8
+    assert 1 < len({call["worker"] for call in calls}) <= 3
+    assert [call["threads"]["torch"] for call in calls] == [1] * 8
+    times = sorted(call["times"] for call in calls)
+    assert not any(start < end for (_, end), (start, _) in zip(times, times[2:], strict=False))
+    assert any(start < end for (_, end), (start, _) in pairwise(times))  # two at a time, as asked
+    assert all({call["worker"]} == set(call["nested"]) for call in calls)  # and no further
+    assert len(run.marker.read_text()) <= 3  # sent once, and from worker to worker
+
+
+def test_other_nodes_call_in_their_own_worker(run, cluster):
+    calls = run("alone", address=cluster.address)("left")
+    assert len({call["worker"] for call in calls}) == 1
 
 
 @pytest.mark.parametrize(
