@@ -67,9 +67,7 @@ def make_database(folder: Path) -> None:
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     # MLflow and Optuna note the versions of their tables in tables of the same name.
     command = (*_postgresql("postgres"), "--single", "-D", str(data), "postgres")
-    subprocess.run(
-        command, check=True, input=b"CREATE DATABASE optuna", stdout=subprocess.DEVNULL
-    )
+    subprocess.run(command, check=True, input=b"CREATE DATABASE optuna", stdout=subprocess.DEVNULL)
 
 
 def _postgresql(name: str) -> tuple[str, ...]:

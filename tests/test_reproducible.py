@@ -1,7 +1,7 @@
 """The same commit, data, seed and number of threads give the same results to the bit.
 
-Fresh clones, one run node by node and the others with candidates side by side, in threads, processes
-and workers of a Dask cluster, save the same files.
+Fresh clones, one run node by node and the others with candidates side by side, in threads, in
+processes and on workers of a Dask cluster, save the same files.
 The cost is one that is counted: seconds, the default, are measured, so no rule can make a choice by
 them certain.
 """

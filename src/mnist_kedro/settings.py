@@ -36,8 +36,8 @@ CONFIG_LOADER_ARGS = {
     "config_patterns": {
         "parameters": ["parameters*", "parameters*/**", "**/parameters*", "tracking*"]
     },
-    # `${project:}` is the project's folder, from wherever one starts; `${oc.env:NAME}` a variable of
-    # the environment, which Kedro resolves in credentials only.
+    # `${project:}` is the project's folder, from wherever one starts; `${oc.env:NAME}` a variable,
+    # which Kedro resolves in credentials only.
     "custom_resolvers": {"project": lambda: str(project_folder()), "oc.env": oc.env},
     # An environment changes the values it names and keeps all others.
     "merge_strategy": {"parameters": "soft"},

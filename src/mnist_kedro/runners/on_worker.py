@@ -6,7 +6,6 @@ from contextlib import nullcontext
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-
 from kedro.framework.project import configure_project
 from kedro.io import AbstractVersionedDataset
 from kedro.runner import Task
