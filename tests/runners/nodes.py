@@ -2,6 +2,7 @@
 
 import os
 import signal
+import tempfile
 import time
 from pathlib import Path
 
@@ -76,6 +77,10 @@ def call_side_by_side(_, file):
     large = Large(file)
     parallel = joblib.Parallel(2, pre_dispatch=2, return_as="generator_unordered")
     return list(parallel(joblib.delayed(call)(number, large) for number in range(8)))
+
+
+def temporary_folder(_):
+    return tempfile.gettempdir()
 
 
 def count_threads(_):

@@ -38,6 +38,9 @@ NODES = {
         tags="side-by-side",
         name="side_by_side",
     ),
+    "temporary_folder": node(
+        nodes.temporary_folder, "begun", "left", name="temporary_folder"
+    ),
     "alone": node(nodes.call_side_by_side, ["begun", "marker"], "left", name="alone"),
     "three": node(nodes.count_threads, "begun", "right", tags="threads-3", name="three"),
 }
@@ -116,12 +119,27 @@ def statuses(project):
     }
 
 
+def test_so_are_those_of_folds(used_project, run_kedro, cluster):
+    folds = ("run", "--namespaces=data_split,mlp_64", "--params=data_split.folds=3")
+    tables = []
+    for runner in ((), (RUNNER, f"--runner-params=address={cluster.address}")):
+        done = run_kedro(used_project, *folds, *runner)
+        assert done.returncode == 0, done.stderr
+        tables += load(used_project, "mlp_64.pooled_predictions")
+    pd.testing.assert_frame_equal(*tables)
+
+
 def test_without_an_address_there_is_a_cluster_for_the_run(used_project, run_kedro):
     done = run_kedro(
         *(used_project, "run", "--pipelines=data_split", RUNNER, "--runner-params=max_workers=1")
     )
     assert done.returncode == 0, done.stderr
     assert len(list((used_project / "data/05_model_input/splits.csv").iterdir())) == 2
+
+
+def test_the_workers_of_a_run_have_its_temporary_folder(run, tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    assert run("temporary_folder", max_workers=1)("left") == str(tmp_path)
 
 
 def test_a_node_whose_worker_is_killed_between_its_outputs_runs_again(run, cluster):
