@@ -41,6 +41,11 @@ NODES = {
     "temporary_folder": node(
         nodes.temporary_folder, "begun", "left", name="temporary_folder"
     ),
+    "calls_that_kill": node(
+        *(nodes.call_and_kill, ["begun", "marker"], "left"),
+        tags="side-by-side",
+        name="calls_that_kill",
+    ),
     "alone": node(nodes.call_side_by_side, ["begun", "marker"], "left", name="alone"),
     "three": node(nodes.count_threads, "begun", "right", tags="threads-3", name="three"),
 }
@@ -195,6 +200,12 @@ def test_what_a_node_calls_goes_to_all_workers_if_its_tag_says_so(run, start_clu
     assert any(start < end for (_, end), (start, _) in pairwise(times))  # two at a time, as asked
     assert all({call["worker"]} == set(call["nested"]) for call in calls)  # and no further
     assert len(run.marker.read_text()) <= 3  # sent once, and from worker to worker
+
+
+def test_a_call_whose_worker_is_killed_is_made_again(run, cluster):
+    load = run("calls_that_kill", address=cluster.address)
+    assert run.marker.exists()
+    assert load("left") == [0, 1, 2, 3]
 
 
 def test_other_nodes_call_in_their_own_worker(run, cluster):
