@@ -1,21 +1,32 @@
 """`python -m benchmarks.side_by_side`: what it costs to send nodes to workers, and what it gives.
 
-Its figures are in docs/scaling.md. Not part of `python -m benchmarks`: two cores must be free.
+Its figures are in docs/scaling.md. Not part of `python -m benchmarks`: two cores must be free, for
+ten minutes.
 """
 
 from __future__ import annotations
 
+import logging
+import os
 import statistics
+import sys
 import time
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
+import optuna
 from kedro.framework.project import configure_project
-from kedro.io import DataCatalog
+from kedro.io import SharedMemoryDataCatalog
 from kedro.pipeline import Pipeline, node
-from kedro.runner import ParallelRunner, SequentialRunner
+from kedro.runner import ParallelRunner
 
+from benchmarks.__main__ import DATA
+from benchmarks.commands import KEDRO, run, run_timed
+from benchmarks.default_run import copy_project
+from benchmarks.measure import in_turn
 from mnist_kedro import whole_files
 from mnist_kedro.runners import DaskRunner
 
@@ -27,10 +38,10 @@ if TYPE_CHECKING:
 
 RUNS = 3
 NODES = 50  # of no work, to measure what a node costs
-COUNTS = (6, 25, 50, 100, 200)  # of simulated candidates
+COUNTS = (6, 20, 50, 100, 200)  # of simulated candidates
 SECONDS = 0.5  # each of them takes
-FITS = 8  # real ones, all alike
-EPOCHS = 40
+# Of one size, so that two workers, whose trials end in another order, do the same work.
+SEARCH = "tuning: {trials: 12, hidden_layers: [2, 2], hidden_units: [256]}\n"
 
 
 def nothing() -> int:
@@ -44,21 +55,6 @@ def simulate() -> int:
     return 0
 
 
-def fit() -> float:
-    """Fit a perceptron on the embedded digits; return its loss."""
-    from mnist_kedro.classifiers.build import Candidate
-    from mnist_kedro.classifiers.fit import fit_classifier
-    from mnist_kedro.sources import embedded_digits
-
-    arrays = embedded_digits()
-    settings = {"network_options": {"hidden_units": [256, 256]}, "epochs": EPOCHS}
-    candidate = Candidate(
-        estimator="mnist_kedro.classifiers.TorchClassifier", hyperparameters=settings
-    )
-    _, history = fit_classifier(candidate, 0, (arrays.train_images, arrays.train_labels))
-    return float(history["loss"].iloc[-1])
-
-
 def seconds(runner: AbstractRunner, work: Callable[[], object], count: int) -> float:
     """Return how long a runner takes for so many independent nodes, each with a saved output."""
     with TemporaryDirectory() as folder:
@@ -67,8 +63,10 @@ def seconds(runner: AbstractRunner, work: Callable[[], object], count: int) -> f
             name: {"type": "json.JSONDataset", "filepath": str(Path(folder, name))}
             for name in names
         }
-        catalog = DataCatalog.from_config(config)
-        pipeline = Pipeline([node(work, None, name, name=f"node_{name}") for name in names])
+        catalog = SharedMemoryDataCatalog.from_config(config)
+        # Dask remembers how long what has the same name took.
+        nodes = [node(work, None, name, name=f"{work.__name__}_{name}") for name in names]
+        pipeline = Pipeline(nodes)
         start = time.perf_counter()
         runner.run(pipeline, catalog)
         return time.perf_counter() - start
@@ -87,37 +85,88 @@ def cluster(workers: int) -> LocalCluster:
     )
 
 
+def measure_nodes(one: str, two: str) -> None:
+    """Print what nodes cost that do nothing, under each runner.
+
+    Args:
+        one: Address of a scheduler with one worker.
+        two: The same, with two.
+    """
+    runners: dict[str, Callable[[], AbstractRunner]] = {
+        "one worker": partial(DaskRunner, one),
+        "two workers": partial(DaskRunner, two),
+        "a cluster of its own, two workers": partial(DaskRunner, max_workers=2),
+        "ParallelRunner, two processes": partial(ParallelRunner, max_workers=2),
+    }
+
+    def measure(runner: Callable[[], AbstractRunner]) -> tuple[float, float]:
+        return seconds(runner(), nothing, 1), seconds(runner(), nothing, NODES + 1)
+
+    results = in_turn([partial(measure, runner) for runner in runners.values()], RUNS)
+    for name, times in zip(runners, results, strict=True):
+        few, many = map(statistics.median, zip(*times, strict=True))
+        print(f"{name}: {few:.2f} s for one node, {1000 * (many - few) / NODES:.1f} ms a node more")
+
+
+def measure_counts(address: str) -> None:
+    """Print what simulated candidates cost, from few to many, on two workers."""
+    took = {count: seconds(DaskRunner(address), simulate, count) for count in COUNTS}
+    for count, each in took.items():
+        print(f"{count} candidates of {SECONDS} s on two workers: {each:.2f} s")
+    few, many = (took[count] / count for count in (min(COUNTS), max(COUNTS)))
+    print(f"each of {max(COUNTS)} costs {many / few:.2f} times as much as each of {min(COUNTS)}")
+
+
+def measure_search(one: str, two: str) -> None:
+    """Print how long `kedro run --pipelines=tuning` takes on one worker and on two, in turn."""
+    with TemporaryDirectory() as folder:
+        project = copy_project(Path(folder))
+        (project / "conf" / "local" / "parameters.yml").write_text(SEARCH)
+        source = f"--params=data_ingestion.source={DATA.resolve()},tracking.enabled=false"
+        run((*KEDRO, "run", "--pipelines=data_ingestion,data_split", source), project)
+        sides = [partial(search, project, one, 1), partial(search, project, two, 2)]
+        for side in sides:  # so that the workers have imported all
+            side(trials=2)
+        results = in_turn(sides, RUNS)
+    speeds = []
+    for workers, times in enumerate(results, start=1):
+        took, epochs = map(statistics.median, zip(*times, strict=True))
+        speeds.append(statistics.median(count / each for each, count in times))
+        print(f"a search with {workers} of the workers: {took:.1f} s, {epochs:.0f} epochs")
+    print(f"epochs a second with two workers, of one: {speeds[1] / speeds[0]:.2f}")
+
+
+def search(
+    project: Path, address: str, workers: int, trials: int | None = None
+) -> tuple[float, int]:
+    """Search anew; return the seconds of the whole command, and how many epochs were trained.
+
+    Pruning depends on which trials have ended, so the number of epochs differs a little.
+    """
+    storage = f"sqlite:///{project / uuid4().hex}.db"
+    parameters = f"tracking.enabled=false,tuning.workers={workers},tuning.storage={storage}"
+    if trials:
+        parameters += f",tuning.trials={trials}"
+    runner = ("--runner=mnist_kedro.runners.DaskRunner", f"--runner-params=address={address}")
+    command = (*KEDRO, "run", "--pipelines=tuning", *runner, f"--params={parameters}")
+    took = run_timed(command, project)["seconds"]
+    (study,) = optuna.get_all_study_summaries(storage)
+    found = optuna.load_study(study_name=study.study_name, storage=storage).trials
+    return took, sum(len(trial.intermediate_values) for trial in found)
+
+
 def main() -> None:
     """Measure and print."""
+    sys.stdout.reconfigure(line_buffering=True)
+    os.environ["DASK_LOGGING__DISTRIBUTED"] = "warning"
     configure_project("mnist_kedro")
+    logging.disable(logging.INFO)
     whole_files.register()
     with cluster(1) as one, cluster(2) as two:
-        runners = {
-            "one worker": lambda: DaskRunner(one.scheduler_address),
-            "two workers": lambda: DaskRunner(two.scheduler_address),
-            "a cluster of its own, two workers": lambda: DaskRunner(max_workers=2),
-            "ParallelRunner, two processes": lambda: ParallelRunner(max_workers=2),
-            "SequentialRunner": SequentialRunner,
-        }
-        for name in ("one worker", "two workers"):
-            seconds(runners[name](), fit, 4)  # so that all is imported
-        for name, runner in runners.items():
-            few, many = (
-                statistics.median(seconds(runner(), nothing, count) for _ in range(RUNS))
-                for count in (1, NODES + 1)
-            )
-            print(f"{name}: {few:.2f} s for one node, {1000 * (many - few) / NODES:.1f} ms a node")
-        for count in COUNTS:
-            took = seconds(runners["two workers"](), simulate, count)
-            print(f"{count} candidates of {SECONDS} s on two workers: {took:.2f} s", flush=True)
-        times: dict[str, list[float]] = {"one worker": [], "two workers": []}
-        for _ in range(RUNS):  # in turn
-            for name, measured in times.items():
-                measured.append(seconds(runners[name](), fit, FITS))
-        first, second = (statistics.median(measured) for measured in times.values())
-        print(
-            f"{FITS} fits: {first:.1f} s on one worker, {second:.1f} s on two: {first / second:.2f}"
-        )
+        addresses = one.scheduler_address, two.scheduler_address
+        measure_nodes(*addresses)
+        measure_counts(addresses[1])
+        measure_search(*addresses)
 
 
 if __name__ == "__main__":

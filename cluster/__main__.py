@@ -12,6 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import psutil
 from dotenv import dotenv_values
 
 from cluster.services import commands, make_database, ports
@@ -58,11 +59,19 @@ def down(folder: Path) -> None:
         with suppress(ProcessLookupError):  # it has ended by itself
             os.killpg(group, signal.SIGTERM)
             until = time.monotonic() + STOPPING
-            while time.monotonic() < until:
-                os.killpg(group, 0)
+            while _lives(group) and time.monotonic() < until:
                 time.sleep(0.1)
             os.killpg(group, signal.SIGKILL)
         file.unlink()
+
+
+def _lives(group: int) -> bool:
+    """Tell whether a process of a group goes on; one that has ended and not been waited for not."""
+    for process in psutil.process_iter(["status"]):
+        with suppress(ProcessLookupError):
+            if os.getpgid(process.pid) == group and process.info["status"] != psutil.STATUS_ZOMBIE:
+                return True
+    return False
 
 
 def _make_bucket(variables: Mapping[str, str]) -> None:

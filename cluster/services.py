@@ -16,7 +16,7 @@ MOTO = "moto[server]==5.2.5"  # in an environment of its own: its packages do no
 WORKERS = 2
 PYTHON = (sys.executable, "-m")
 POSTGRESQL = "/usr/lib/postgresql"  # Debian's folder, with one per version
-USER = "mlflow"  # of the database
+USER = "mlflow"  # of the databases
 
 
 def commands(folder: Path, variables: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
@@ -54,7 +54,7 @@ def ports(variables: Mapping[str, str]) -> dict[str, int]:
 
 
 def make_database(folder: Path) -> None:
-    """Make a database cluster for PostgreSQL, if there is none yet."""
+    """Make PostgreSQL's databases, MLflow's and one for tuning, if there are none yet."""
     data = folder / "postgresql"
     if (data / "PG_VERSION").exists():
         return
@@ -65,6 +65,9 @@ def make_database(folder: Path) -> None:
     options = ("--auth", "trust", "--username", USER, "--encoding", "UTF8")
     command = (*_postgresql("initdb"), "-D", str(data), *options)
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    # MLflow and Optuna note the versions of their tables in tables of the same name.
+    command = (*_postgresql("postgres"), "--single", "-D", str(data), "postgres")
+    subprocess.run(command, check=True, input=b"CREATE DATABASE optuna", stdout=subprocess.DEVNULL)
 
 
 def _postgresql(name: str) -> tuple[str, ...]:

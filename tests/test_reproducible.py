@@ -1,6 +1,7 @@
 """The same commit, data, seed and number of threads give the same results to the bit.
 
-Two fresh clones, one run node by node and one with candidates side by side, save the same files.
+Fresh clones, one run node by node and the others with candidates side by side, in threads, in
+processes and on workers of a Dask cluster, save the same files.
 The cost is one that is counted: seconds, the default, are measured, so no rule can make a choice by
 them certain.
 """
@@ -15,6 +16,7 @@ TIMED = {"seconds", "fit_seconds", "predict_ms_per_image", "predict_ms_single_im
 OF_THIS_RUN = {"run_id", "versions"}
 MAY_DIFFER = TIMED | OF_THIS_RUN
 LINES_THAT_MAY_DIFFER = ("- prediction", "- fit: ", "- run: ")  # of the model card
+RUNNERS = ["ThreadRunner", "ParallelRunner", "mnist_kedro.runners.DaskRunner"]
 ARGUMENTS = ["run", "--params=data_ingestion.source=embedded,model_selection.cost=model_bytes"]
 
 pytestmark = pytest.mark.slow
@@ -48,26 +50,33 @@ def saved(project):
 
 
 @pytest.fixture(scope="module")
-def two_clones(tmp_path_factory, copy_project, run_kedro):
-    """Projects after a run each, one after the other and side by side."""
-    projects = []
-    for runner in ("SequentialRunner", "ParallelRunner"):
-        project = copy_project(tmp_path_factory.mktemp(runner) / "project")
+def run_clone(tmp_path_factory, copy_project, run_kedro):
+    """Function that returns what a fresh clone has saved after a run."""
+
+    def run(runner):
+        project = copy_project(tmp_path_factory.mktemp("clone") / "project")
         done = run_kedro(project, *ARGUMENTS, f"--runner={runner}")
         assert done.returncode == 0, done.stderr
-        projects.append(project)
-    return projects
+        return saved(project)
+
+    return run
 
 
-def test_two_clones_save_the_same(two_clones):
-    one, other = map(saved, two_clones)
+@pytest.fixture(scope="module")
+def one_after_the_other(run_clone):
+    return run_clone("SequentialRunner")
+
+
+@pytest.mark.parametrize("runner", RUNNERS)
+def test_side_by_side_or_not_the_same_is_saved(one_after_the_other, run_clone, runner):
+    one, other = one_after_the_other, run_clone(runner)
     assert set(one) == set(other)
     different = [str(name) for name in one if content(one[name]) != content(other[name])]
     assert different == []
 
 
-def test_among_what_is_compared_are_models_predictions_order_and_champion(two_clones):
-    names = {str(path) for path in saved(two_clones[0])}
+def test_models_predictions_order_and_champion_are_compared(one_after_the_other):
+    names = set(map(str, one_after_the_other))
     assert {
         "data/06_models/cnn/model.pkl/model.pkl",
         "data/06_models/final_model/model.onnx/model.onnx",

@@ -3,6 +3,8 @@
 import os
 import warnings
 
+from omegaconf.resolvers import oc
+
 from mnist_kedro import whole_files
 from mnist_kedro.configuration import ConfigLoader, project_folder
 from mnist_kedro.hooks import ProjectHooks
@@ -34,8 +36,9 @@ CONFIG_LOADER_ARGS = {
     "config_patterns": {
         "parameters": ["parameters*", "parameters*/**", "**/parameters*", "tracking*"]
     },
-    # `${project:}` is the project's folder, from wherever one starts.
-    "custom_resolvers": {"project": lambda: str(project_folder())},
+    # `${project:}` is the project's folder, from wherever one starts; `${oc.env:NAME}` a variable,
+    # which Kedro resolves in credentials only.
+    "custom_resolvers": {"project": lambda: str(project_folder()), "oc.env": oc.env},
     # An environment changes the values it names and keeps all others.
     "merge_strategy": {"parameters": "soft"},
 }

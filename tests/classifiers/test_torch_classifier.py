@@ -2,6 +2,7 @@ import pickle
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -44,6 +45,17 @@ def test_same_seed_same_weights_to_the_bit(digits, options):
     )
     np.testing.assert_array_equal(first, second)
     assert not np.array_equal(first, other)
+
+
+def test_networks_that_are_fitted_in_threads_do_not_share_random_numbers(digits):
+    def fit(seed):
+        options = {"epochs": 2, "random_state": seed, "network_options": {"dropout": 0.5}}
+        classifier = TorchClassifier(**options).fit(digits.train_images, digits.train_labels)
+        return classifier.predict_proba(digits.test_images)
+
+    with ThreadPoolExecutor(3) as threads:
+        side_by_side = list(threads.map(fit, range(3)))
+    np.testing.assert_array_equal(side_by_side, list(map(fit, range(3))))
 
 
 def test_same_seed_same_pickle_to_the_bit_whatever_it_took(digits):

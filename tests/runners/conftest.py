@@ -62,9 +62,8 @@ class Cluster:
         return process
 
     def stop(self):
-        for process in self._processes:
+        for process in reversed(self._processes):  # without a scheduler, workers end late
             process.terminate()
-        for process in self._processes:
             process.wait()
 
 

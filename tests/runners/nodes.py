@@ -2,8 +2,11 @@
 
 import os
 import signal
+import tempfile
 import time
 from pathlib import Path
+
+import joblib
 
 
 class KillsOnce:
@@ -44,8 +47,55 @@ def never_end(_):
     return never_end(_)
 
 
+class Large:
+    """Counts in a file how often it is sent."""
+
+    def __init__(self, file):
+        self.file = file
+
+    def __sizeof__(self):
+        return 1_000_000
+
+    def __reduce__(self):
+        with Path(self.file).open("a") as file:
+            file.write(".")
+        return Large, (self.file,)
+
+
+def call(number, large):
+    start = time.monotonic()
+    time.sleep(0.5)
+    return {
+        "worker": os.getpid(),
+        "threads": count_threads(number),
+        "times": (start, time.monotonic()),
+        "nested": joblib.Parallel(-1)(joblib.delayed(os.getpid)() for _ in range(2)),
+    }
+
+
+def call_side_by_side(_, file):
+    large = Large(file)
+    parallel = joblib.Parallel(2, pre_dispatch=2, return_as="generator_unordered")
+    return list(parallel(joblib.delayed(call)(number, large) for number in range(8)))
+
+
+def kill_once(number, marker):
+    if not Path(marker).exists():
+        Path(marker).touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return number
+
+
+def call_and_kill(_, marker):
+    calls = [joblib.delayed(kill_once)(number, marker) for number in range(4)]
+    return joblib.Parallel(2)(calls)
+
+
+def temporary_folder(_):
+    return tempfile.gettempdir()
+
+
 def count_threads(_):
-    import joblib
     import torch
     from threadpoolctl import threadpool_info
 

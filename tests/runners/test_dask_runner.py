@@ -3,6 +3,7 @@
 import contextlib
 import signal
 import time
+from itertools import pairwise
 
 import pandas as pd
 import psutil
@@ -32,6 +33,20 @@ NODES = {
     "two_threads": node(
         nodes.count_threads, "begun", "right", tags="threads-2", name="two_threads"
     ),
+    "side_by_side": node(
+        *(nodes.call_side_by_side, ["begun", "marker"], "left"),
+        tags="side-by-side",
+        name="side_by_side",
+    ),
+    "temporary_folder": node(
+        nodes.temporary_folder, "begun", "left", name="temporary_folder"
+    ),
+    "calls_that_kill": node(
+        *(nodes.call_and_kill, ["begun", "marker"], "left"),
+        tags="side-by-side",
+        name="calls_that_kill",
+    ),
+    "alone": node(nodes.call_side_by_side, ["begun", "marker"], "left", name="alone"),
     "three": node(nodes.count_threads, "begun", "right", tags="threads-3", name="three"),
 }
 
@@ -109,12 +124,27 @@ def statuses(project):
     }
 
 
+def test_so_are_those_of_folds(used_project, run_kedro, cluster):
+    folds = ("run", "--namespaces=data_split,mlp_64", "--params=data_split.folds=3")
+    tables = []
+    for runner in ((), (RUNNER, f"--runner-params=address={cluster.address}")):
+        done = run_kedro(used_project, *folds, *runner)
+        assert done.returncode == 0, done.stderr
+        tables += load(used_project, "mlp_64.pooled_predictions")
+    pd.testing.assert_frame_equal(*tables)
+
+
 def test_without_an_address_there_is_a_cluster_for_the_run(used_project, run_kedro):
     done = run_kedro(
         *(used_project, "run", "--pipelines=data_split", RUNNER, "--runner-params=max_workers=1")
     )
     assert done.returncode == 0, done.stderr
     assert len(list((used_project / "data/05_model_input/splits.csv").iterdir())) == 2
+
+
+def test_the_workers_of_a_run_have_its_temporary_folder(run, tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    assert run("temporary_folder", max_workers=1)("left") == str(tmp_path)
 
 
 def test_a_node_whose_worker_is_killed_between_its_outputs_runs_again(run, cluster):
@@ -158,6 +188,29 @@ def test_a_node_has_as_many_threads_as_it_says(run, cluster):
 def test_other_nodes_have_as_many_threads_as_the_runner_says(run, cluster):
     load = run("one_thread", address=cluster.address, threads=2)
     assert load("left") == {"torch": 2, "pools": [2], "joblib": 2}
+
+
+def test_what_a_node_calls_goes_to_all_workers_if_its_tag_says_so(run, start_cluster):
+    calls = run("side_by_side", address=start_cluster(3).address)("left")
+    assert len(calls) == 8
+    assert 1 < len({call["worker"] for call in calls}) <= 3
+    assert [call["threads"]["torch"] for call in calls] == [1] * 8
+    times = sorted(call["times"] for call in calls)
+    assert not any(start < end for (_, end), (start, _) in zip(times, times[2:], strict=False))
+    assert any(start < end for (_, end), (start, _) in pairwise(times))  # two at a time, as asked
+    assert all({call["worker"]} == set(call["nested"]) for call in calls)  # and no further
+    assert len(run.marker.read_text()) <= 3  # sent once, and from worker to worker
+
+
+def test_a_call_whose_worker_is_killed_is_made_again(run, cluster):
+    load = run("calls_that_kill", address=cluster.address)
+    assert run.marker.exists()
+    assert load("left") == [0, 1, 2, 3]
+
+
+def test_other_nodes_call_in_their_own_worker(run, cluster):
+    calls = run("alone", address=cluster.address)("left")
+    assert len({call["worker"] for call in calls}) == 1
 
 
 @pytest.mark.parametrize(

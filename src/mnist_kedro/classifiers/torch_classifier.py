@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import fields
 from functools import partial
 from numbers import Integral, Real
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
     from mnist_kedro.classifiers.watching import AfterEpoch
 
 IMAGES = 3  # dimensions of an array of images
+# PyTorch has one stream of random numbers, which all threads of a process draw from.
+ONE_AT_A_TIME = threading.RLock()
 
 
 class TorchClassifier(ClassifierMixin, PortableNetwork):
@@ -139,7 +142,8 @@ class TorchClassifier(ClassifierMixin, PortableNetwork):
         self.input_shape_, self.input_dtype_ = items.shape[1:], items.dtype
         seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
         device = find_device(self.device)
-        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        devices = [device] if device.type == "cuda" else []
+        with ONE_AT_A_TIME, torch.random.fork_rng(devices):
             torch.manual_seed(seed)
             self._build_network(device)
             self._train(Items(items, device), targets.to(device), validation_data, after_epoch)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import tempfile
 from concurrent.futures import CancelledError, Executor, Future
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
@@ -111,6 +112,7 @@ class DaskRunner(AbstractRunner):
                     n_workers=max_workers,
                     threads_per_worker=1,
                     resources={RESOURCE: self._threads},
+                    env={"TMPDIR": tempfile.gettempdir()},  # the run's, which is removed with it
                     dashboard_address="127.0.0.1:0",
                     memory_limit=None,
                 )

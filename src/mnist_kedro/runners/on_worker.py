@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -9,12 +10,18 @@ from kedro.framework.project import configure_project
 from kedro.io import AbstractVersionedDataset
 from kedro.runner import Task
 
-from mnist_kedro.runners.threads import limited_threads
+from mnist_kedro.runners.threads import limit_threads
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from kedro.io import CatalogProtocol
     from kedro.pipeline.node import Node
     from pluggy import PluginManager
+
+# Tag of a node whose calls of joblib go to all workers. Those of others stay threads: a tree of a
+# forest takes no longer to grow than to send.
+SIDE_BY_SIDE = "side-by-side"
 
 
 def run_task(package_name: str, task: Task, threads: int) -> Node:
@@ -26,14 +33,24 @@ def run_task(package_name: str, task: Task, threads: int) -> Node:
         threads: How many it may use.
     """
     task.hook_manager = _hooks(package_name)
-    with limited_threads(threads):
-        _remove_remains(task.node, task.catalog)
-        try:
+    limit_threads(threads)
+    _remove_remains(task.node, task.catalog)
+    try:
+        with _side_by_side(threads) if SIDE_BY_SIDE in task.node.tags else nullcontext():
             return task.execute()
-        except RecursionError as error:
-            reason = str(error)
+    except RecursionError as error:
+        reason = str(error)
     # Without its traceback, too deep for Dask to send: the run would wait for ever.
     raise RecursionError(reason)
+
+
+def _side_by_side(threads: int) -> AbstractContextManager[Any]:
+    from joblib import parallel_config
+
+    from mnist_kedro.runners.side_by_side import SideBySide
+
+    context: AbstractContextManager[Any] = parallel_config(SideBySide(threads))
+    return context
 
 
 @cache

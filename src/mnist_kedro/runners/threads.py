@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from kedro.pipeline.node import Node
 
 TAG = "threads-"  # of a node, before its number of threads; Kedro's tags have no `=`
@@ -42,26 +39,14 @@ def threads_of(node: Node, otherwise: int) -> int:
     return int(numbers[0])
 
 
-@contextmanager
-def limited_threads(count: int) -> Iterator[None]:
-    """Keep what runs in this context to so many threads, of which this is one.
+def limit_threads(count: int) -> None:
+    """Keep this process, of which this thread is one, to so many threads: until the next such call.
 
-    It counts for the whole process, so only one such context may be open in it.
+    A node that waits for others in the same process keeps theirs.
     """
     from threadpoolctl import threadpool_limits
 
-    before = {name: os.environ.get(name) for name in VARIABLES}
     os.environ.update(dict.fromkeys(VARIABLES, str(count)))
-    if torch := sys.modules.get(
-        "torch"
-    ):  # it counts for itself; imported later, it reads the above
+    if torch := sys.modules.get("torch"):  # counts for itself; imported later, it reads the above
         torch.set_num_threads(count)
-    try:
-        with threadpool_limits(count):
-            yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
+    threadpool_limits(count)

@@ -33,7 +33,8 @@ def search_networks(
 ) -> pd.DataFrame:
     """Try multi-layer perceptrons until there are `trials` of them in the study.
 
-    Several workers are processes that share the study: each goes on as soon as it is free.
+    Several workers are processes that share the study, here or those of a cluster: each goes on as
+    soon as it is free.
 
     Args and errors are those of `take_splits`, and what to try.
 
@@ -51,9 +52,14 @@ def search_networks(
     if finished:
         logger.info("Going on with the %d trials of an earlier run.", finished)
     begun = len(study.trials)
-    workers = Parallel(parameters.workers, return_as="generator_unordered", max_nbytes=None)
+    workers = Parallel(
+        parameters.workers,
+        pre_dispatch=parameters.workers,  # a cluster counts its own
+        return_as="generator_unordered",
+        max_nbytes=None,
+    )
     rows = workers(
-        delayed(run_trial)(study, begun + n, parameters, train, validation)
+        delayed(run_trial)(study, begun + n, parameters, *train, *validation)
         for n in range(parameters.trials - finished)
     )
     for count, row in enumerate(rows, start=finished + 1):

@@ -14,6 +14,8 @@ from mnist_kedro.parameters import Parameters
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    import numpy as np
+    from numpy.typing import NDArray
     from optuna import Study, Trial
     from optuna.trial import FrozenTrial
 
@@ -59,8 +61,10 @@ def run_trial(
     study: Study,
     number: int,
     parameters: TuningParameters,
-    train: Labelled,
-    validation: Labelled,
+    train_images: NDArray[np.uint8],
+    train_labels: NDArray[np.uint8],
+    validation_images: NDArray[np.uint8],
+    validation_labels: NDArray[np.uint8],
 ) -> dict[str, Any]:
     """Try one network more of a study, in whichever process.
 
@@ -68,8 +72,11 @@ def run_trial(
         study: Where the trial is kept.
         number: Other than those of the trials before, or it would sample the same.
         parameters: What to try.
-        train: Images `uint8 (n, 28, 28)` and labels `uint8 (n,)`.
-        validation: The same.
+        train_images: `uint8 (n, 28, 28)`. They are no pair with their labels: only arrays that are
+            arguments of their own are sent to a cluster once, not with each trial.
+        train_labels: `uint8 (n,)`.
+        validation_images: As those to train with.
+        validation_labels: As those to train with.
 
     Returns:
         What `trial_row` says of it.
@@ -79,6 +86,7 @@ def run_trial(
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     study.sampler = optuna.samplers.TPESampler(seed=parameters.seed + number)
     rows: list[dict[str, Any]] = []
+    train, validation = (train_images, train_labels), (validation_images, validation_labels)
     study.optimize(
         lambda trial: _try(trial, parameters, train, validation),
         n_trials=1,
