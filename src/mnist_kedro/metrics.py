@@ -171,7 +171,8 @@ def count_parameters(classifier: Any) -> int | None:  # noqa: ANN401 (any estima
         return sum(int(part.size) for part in (*classifier.coefs_, *classifier.intercepts_))
     if hasattr(classifier, "tree_"):
         return int(classifier.tree_.node_count)
-    parts = [count_parameters(part) for part in np.ravel(getattr(classifier, "estimators_", []))]
+    held = getattr(classifier, "estimators_", getattr(classifier, "estimator_", []))
+    parts = [count_parameters(part) for part in np.ravel(held)]
     return sum(filter(None, parts)) or None
 
 

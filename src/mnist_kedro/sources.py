@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from mnist_kedro.idx import INTEGER, UNSIGNED_BYTE, IdxFormatError, idx_sha256, read_idx
+from mnist_kedro.mapped import parts
 from mnist_kedro.mnist_format import SIDE, bring_to_format
 
 if TYPE_CHECKING:
@@ -126,7 +127,8 @@ def validate_arrays(arrays: Arrays, names: Mapping[str, str], description: Descr
                 f"{labels_file}: expected all labels from {first} to {last} and no other, found "
                 f"{found}"
             )
-        lowest, highest = images.min(), images.max()
+        ranges = [(images[rows].min(), images[rows].max()) for rows in parts(images)]
+        lowest, highest = np.min(ranges), np.max(ranges)
         if lowest > np.iinfo(np.uint8).max // 2 or highest <= np.iinfo(np.uint8).max // 2:
             raise IdxFormatError(
                 f"{images_file}: expected pixels from 0 (paper) to 255 (ink), found only values "
