@@ -56,7 +56,9 @@ def take_rows(array: NDArray[Any], rows: NDArray[np.intp]) -> NDArray[Any]:
     mapped, shape = find_map(array), (len(rows), *array.shape[1:])
     size = math.prod(shape) * array.itemsize
     if mapped is None or size < LARGE:
-        return array[rows]
+        taken = array[rows]
+        let_go(mapped)
+        return taken
     with tempfile.TemporaryFile() as file:
         for part in np.array_split(rows, math.ceil(size / PART)):
             file.write(array[part].data)
