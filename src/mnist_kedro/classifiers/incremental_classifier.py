@@ -119,7 +119,9 @@ class IncrementalClassifier(EpochClassifier):
             scores = np.zeros(2)
             for rows in items.shuffle(self.batch_size):
                 features, expected = to_features(items.take(rows).numpy()), targets[rows.numpy()]
-                self.estimator_.partial_fit(features, expected, np.arange(len(self.classes_)))
+                self.estimator_.partial_fit(
+                    features, expected, classes=np.arange(len(self.classes_))
+                )
                 scores += self._score_batch(features, expected)
             loss, accuracy = scores / len(items)
             yield float(loss), float(accuracy)

@@ -18,7 +18,7 @@ from mnist_kedro.classifiers.portable import PortableNetwork
 from mnist_kedro.classifiers.training import (
     Recipe,
     find_device,
-    predict_logits,
+    predict_probabilities,
     train_epochs,
     uses_bfloat16,
 )
@@ -140,9 +140,7 @@ class TorchClassifier(PortableNetwork):
     def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:  # noqa: N803
         """Return the probability of each class, `(n, n_classes)`, in the order of `classes_`."""
         items = Items(self._read_items(X), torch.device("cpu"))
-        logits = predict_logits(self.network_, items)
-        probabilities: NDArray[np.float64] = logits.double().softmax(dim=1).numpy()
-        return probabilities
+        return predict_probabilities(self.network_, items, len(self.classes_))
 
     def predict(self, X: ArrayLike) -> NDArray[Any]:  # noqa: N803
         """Return the most probable label of each item, `(n,)`."""
