@@ -31,9 +31,7 @@ IMAGES = 60_000
 MEGABYTES = 1500
 INCREMENTAL = {
     "estimator": "mnist_kedro.classifiers.IncrementalClassifier",
-    "hyperparameters": {
-        "estimator_options": {"alpha": 0.00001, "learning_rate": "constant", "eta0": 0.01}
-    },
+    "hyperparameters": {},
 }
 
 

@@ -11,6 +11,7 @@ from sklearn.utils.estimator_checks import check_estimator
 from mnist_kedro import mapped
 from mnist_kedro.classifiers import IncrementalClassifier
 from mnist_kedro.classifiers.build import Candidate, build_classifier
+from mnist_kedro.classifiers.incremental_classifier import LOGISTIC_REGRESSION
 from mnist_kedro.idx import idx_header, read_idx
 from mnist_kedro.metrics import count_parameters
 from mnist_kedro.sources import embedded_digits
@@ -42,7 +43,7 @@ def test_one_batch_is_one_step_of_the_estimator():
         torch.manual_seed(seed)
         order = torch.randperm(len(TRAIN[0])).numpy()
     features = TRAIN[0].reshape(len(order), -1)[order] / np.float32(255)
-    alone = SGDClassifier(loss="log_loss", random_state=seed)
+    alone = SGDClassifier(**LOGISTIC_REGRESSION, random_state=seed)
     alone.partial_fit(features, TRAIN[1][order], classes=np.arange(10))
     np.testing.assert_array_equal(classifier.estimator_.coef_, alone.coef_)
     np.testing.assert_array_equal(

@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 
     from mnist_kedro.classifiers.watching import AfterEpoch
 
-LOGISTIC_REGRESSION = "sklearn.linear_model.SGDClassifier", {"loss": "log_loss"}
+# Its own schedule takes such steps for pixels that many probabilities round to 0 and 1.
+LOGISTIC_REGRESSION = {"loss": "log_loss", "learning_rate": "constant", "eta0": 0.01, "alpha": 1e-5}
+SGD = "sklearn.linear_model.SGDClassifier"
 
 
 class IncrementalClassifier(EpochClassifier):
@@ -34,7 +36,7 @@ class IncrementalClassifier(EpochClassifier):
 
     Args:
         estimator: Import path of a classifier with `partial_fit`. `None`: scikit-learn's
-            `SGDClassifier(loss="log_loss")`, which is logistic regression.
+            `SGDClassifier` as `LOGISTIC_REGRESSION`.
         estimator_options: Its hyperparameters.
         epochs: Passes over the training data.
         batch_size: Items that the estimator is given at once.
@@ -95,8 +97,11 @@ class IncrementalClassifier(EpochClassifier):
         return self
 
     def predict(self, X: ArrayLike) -> NDArray[Any]:  # noqa: N803
-        """Return the label of each item, `(n,)`."""
-        numbers = self._answer("predict", X)
+        """Return the label of each item, `(n,)`: the most probable one, if it has probabilities."""
+        if hasattr(self, "predict_proba"):
+            numbers = self.predict_proba(X).argmax(axis=1)
+        else:
+            numbers = self._answer("predict", X)
         labels: NDArray[Any] = self.classes_[numbers]
         return labels
 
@@ -140,7 +145,7 @@ class IncrementalClassifier(EpochClassifier):
     def _build_estimator(self, seed: int) -> Any:  # noqa: ANN401 (any of scikit-learn's)
         path, options = self.estimator, self.estimator_options or {}
         if path is None:
-            path, options = LOGISTIC_REGRESSION[0], LOGISTIC_REGRESSION[1] | options
+            path, options = SGD, LOGISTIC_REGRESSION | options
         estimator = build_estimator(path, options, seed)
         if not hasattr(estimator, "partial_fit"):
             raise ValueError(f"expected 'estimator' to have `partial_fit`, found {path}, without")
