@@ -19,6 +19,7 @@ from benchmarks.commands import PROJECT, run_timed
 from benchmarks.data import load_mnist
 from benchmarks.measure import Row, announce, in_turn
 from benchmarks.training import candidate_classifier
+from mnist_kedro.descriptions import FILES
 from mnist_kedro.idx import idx_header, read_idx
 
 COPIES = 100  # of the 60,000 images
@@ -32,7 +33,11 @@ def measure_group(folder: Path, runs: int) -> tuple[list[Row], list[str]]:
     announce(NAME, PEER)
     with TemporaryDirectory() as temporary:
         sides = [
-            partial(run_fit, write_copies(folder, Path(temporary), copies), COPIES // copies)
+            partial(
+                run_fit,
+                write_copies(folder, Path(temporary, str(copies)), copies),
+                COPIES // copies,
+            )
             for copies in (COPIES, 1)
         ]
         ours, theirs = in_turn(sides, min(runs, RUNS))
@@ -48,9 +53,14 @@ def measure_group(folder: Path, runs: int) -> tuple[list[Row], list[str]]:
 
 
 def write_copies(folder: Path, target: Path, copies: int) -> tuple[Path, Path]:
-    """Write raw IDX files with so many copies of the training data; return their paths."""
+    """Write raw IDX files with so many copies of the training data into a new folder.
+
+    Returns:
+        Their paths, named as MNIST's.
+    """
+    target.mkdir()
     images, labels, _, _ = load_mnist(folder)
-    paths = target / f"images-{copies}", target / f"labels-{copies}"
+    paths = target / FILES["train_images"], target / FILES["train_labels"]
     for path, array in zip(paths, (images, labels), strict=True):
         with path.open("wb") as file:
             file.write(idx_header((copies * len(array), *array.shape[1:])))

@@ -22,9 +22,11 @@ def main(command: list[str]) -> int:
     """Run and measure; return the exit status of the command."""
     start = time.perf_counter()
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
     measured = {
         "seconds": time.perf_counter() - start,
-        "megabytes": BYTES * resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1e6,
+        "cpu_seconds": used.ru_utime + used.ru_stime,
+        "megabytes": BYTES * used.ru_maxrss / 1e6,
         "output": done.stdout,
     }
     print(json.dumps(measured))

@@ -1,13 +1,17 @@
+import tracemalloc
+
 import numpy as np
 import pytest
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import log_loss
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 from sklearn.tree import DecisionTreeClassifier
 
+from mnist_kedro import mapped
 from mnist_kedro.metrics import (
     count_parameters,
     mcnemar_p_value,
@@ -37,6 +41,22 @@ def test_scores_are_exact():
     assert scores["expected_calibration_error"] == pytest.approx((3 * 0.2 + 0.6 + 0) / 5)
     interval = scores["validation_accuracy_low"], scores["validation_accuracy_high"]
     assert interval == wilson_interval(4, 5)
+
+
+def test_many_images_are_scored_alike_in_little_more_memory_than_the_probabilities(monkeypatch):
+    n = 200_000
+    probabilities = np.random.default_rng(0).dirichlet(np.ones(10), n)
+    labels, predictions = np.arange(n) % 10, probabilities.argmax(axis=1)
+    monkeypatch.setattr(mapped, "PART", probabilities.nbytes)
+    whole = score_predictions(labels, predictions, probabilities, "test")
+    assert whole["log_loss"] == log_loss(labels, probabilities)  # to the bit
+    monkeypatch.setattr(mapped, "PART", 2**20)
+    tracemalloc.start()
+    in_parts = score_predictions(labels, predictions, probabilities, "test")
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert in_parts == whole | {"log_loss": pytest.approx(whole["log_loss"], rel=1e-12)}
+    assert peak < 2 * probabilities.nbytes
 
 
 def test_without_probabilities_there_is_no_log_loss_and_no_calibration():

@@ -19,13 +19,15 @@ NAMES = ["0", "1", "2"]
 @pytest.fixture
 def table():
     confidence = [0.9, 0.9, 0.4, 0.9, 0.9, 0.7, 0.996]
-    return pd.DataFrame({"label": LABELS, "prediction": PREDICTIONS, "confidence": confidence})
+    columns = {"label": LABELS, "prediction": PREDICTIONS, "confidence": confidence}
+    return pd.DataFrame({"index": np.arange(10, 17)} | columns)
 
 
 @pytest.fixture
 def images():
-    """Each of one value: its place in the table."""
-    return np.repeat(np.arange(7, dtype=np.uint8), 28 * 28).reshape(7, 28, 28)
+    """Each of one value; those of the table, from 10 on, of their place in it."""
+    values = np.roll(np.arange(17, dtype=np.uint8), 10)
+    return np.repeat(values, 28 * 28).reshape(17, 28, 28)
 
 
 def texts(axes):
@@ -41,7 +43,7 @@ def test_misread_digits_stand_in_order_of_confidence(table, images):
 
 def test_only_the_hardest_are_drawn(table, images):
     many = table.loc[[2] * HARDEST + [6]]
-    figure = plot_misread_digits(images[[2] * HARDEST + [6]], many, NAMES)
+    figure = plot_misread_digits(images, many, NAMES)
     shown = texts(figure.axes[0])
     assert shown == ["2 read as 0, 100 %"] + ["0 read as 1, 40 %"] * (HARDEST - 1)
     assert figure.get_suptitle() == "20 of 21 mistakes in 21 images, the most confident first"
@@ -68,7 +70,7 @@ def test_classes_have_their_names(table, images):
 
 def test_images_stand_below_the_longest_caption(table, images):
     many = table.loc[[6] * 6]
-    canvas = plot_misread_digits(images[[6] * 6], many, LONG).axes[0].images[0].get_array()
+    canvas = plot_misread_digits(images, many, LONG).axes[0].images[0].get_array()
     assert canvas.shape == (2 * (28 + 2 * CAPTION), 5 * 28)
     assert (canvas[28 + 2 * CAPTION :, :28][:28] == 6).all()
     assert not canvas[28 : 28 + 2 * CAPTION].any()

@@ -19,6 +19,8 @@ from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
+from mnist_kedro.mapped import parts
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -94,7 +96,8 @@ def idx_sha256(array: NDArray[Any]) -> str:
     """Return the sha256 that `sha256sum` prints for this array's raw IDX file, in hex."""
     kind = next(kind for kind, dtype in DTYPES.items() if dtype == array.dtype)
     digest = hashlib.sha256(idx_header(array.shape, kind))
-    digest.update(np.ascontiguousarray(array).data)
+    for rows in parts(array):
+        digest.update(np.ascontiguousarray(array[rows]).data)
     return digest.hexdigest()
 
 

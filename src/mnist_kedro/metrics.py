@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import pickle
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from mnist_kedro.calibration import expected_calibration_error, reliability_table
 from mnist_kedro.lazy import pd
+from mnist_kedro.mapped import parts
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -53,7 +55,7 @@ def score_predictions(
         The accuracy and its interval, `macro_f1`, `log_loss`, `expected_calibration_error` and
         `recall`, a mapping per class.
     """
-    from sklearn.metrics import f1_score, log_loss, recall_score
+    from sklearn.metrics import f1_score, recall_score
 
     classes = np.unique(labels)
     recall = recall_score(labels, predictions, labels=classes, average=None)
@@ -68,7 +70,7 @@ def score_predictions(
         f"{split}_accuracy_low": low,
         f"{split}_accuracy_high": high,
         "macro_f1": float(f1_score(labels, predictions, average="macro")),
-        "log_loss": None if probabilities is None else float(log_loss(labels, probabilities)),
+        "log_loss": None if probabilities is None else _log_loss(labels, probabilities),
         "expected_calibration_error": error,
         "recall": {str(name): float(value) for name, value in zip(classes, recall, strict=True)},
     }
@@ -171,13 +173,23 @@ def count_parameters(classifier: Any) -> int | None:  # noqa: ANN401 (any estima
         return sum(int(part.size) for part in (*classifier.coefs_, *classifier.intercepts_))
     if hasattr(classifier, "tree_"):
         return int(classifier.tree_.node_count)
-    parts = [count_parameters(part) for part in np.ravel(getattr(classifier, "estimators_", []))]
-    return sum(filter(None, parts)) or None
+    held = getattr(classifier, "estimators_", getattr(classifier, "estimator_", []))
+    counts = [count_parameters(part) for part in np.ravel(held)]
+    return sum(filter(None, counts)) or None
 
 
 def percent(fraction: float) -> str:
     """Return a fraction as people read it: `0.9865` as `98.65 %`."""
     return f"{100 * fraction:.2f} %"
+
+
+def _log_loss(labels: NDArray[np.uint8], probabilities: NDArray[np.float64]) -> float:
+    """Return the mean log loss; scikit-learn takes several times the memory of what it is given."""
+    from sklearn.metrics import log_loss
+
+    of_parts = partial(log_loss, labels=np.unique(labels), normalize=False)
+    losses = [of_parts(labels[rows], probabilities[rows]) for rows in parts(probabilities)]
+    return float(sum(losses) / len(labels))
 
 
 def _single_prediction_ms(classifier: Classifier, images: NDArray[np.uint8]) -> float:

@@ -35,5 +35,5 @@ def report_mistakes(
     return (
         class_report,
         plot_confusion_matrix(predictions, class_report),
-        plot_misread_digits(images[predictions["index"].to_numpy()], predictions, class_names),
+        plot_misread_digits(images, predictions, class_names),
     )

@@ -69,17 +69,16 @@ def plot_misread_digits(
 
     Args:
         images: `uint8 (n, 28, 28)`, 0 = paper, 255 = ink.
-        predictions: A row per image: `label`, `prediction` and `confidence`, which may be empty;
-            then the first mistakes are drawn.
+        predictions: Rows of `index` (of `images`), `label`, `prediction` and `confidence`, which
+            may be empty; then the first mistakes are drawn.
         class_names: In the order of the labels.
     """
     from matplotlib.figure import Figure
 
-    table = predictions.assign(place=np.arange(len(predictions)))
-    wrong = table[table["label"] != table["prediction"]]
+    wrong = predictions[predictions["label"] != predictions["prediction"]]
     hardest = wrong.sort_values("confidence", ascending=False, kind="stable").head(HARDEST)
     if hardest.empty:
-        return _say(f"None of {len(table):,} images is misread.")
+        return _say(f"None of {len(predictions):,} images is misread.")
     shown = hardest.to_dict("records")
     captions = [_caption(row, class_names) for row in shown]
     _, height, width = images.shape
@@ -91,12 +90,12 @@ def plot_misread_digits(
     axes = figure.subplots()
     for place, (row, caption) in enumerate(zip(shown, captions, strict=True)):
         top, left = place // COLUMNS * (height + below), place % COLUMNS * width
-        canvas[top : top + height, left : left + width] = images[row["place"]]
+        canvas[top : top + height, left : left + width] = images[row["index"]]
         axes.text(left + width / 2, top + height + 1, caption, ha="center", va="top", fontsize=9)
     axes.imshow(canvas, cmap="gray_r", interpolation="nearest")
     axes.set_axis_off()
     order = "" if hardest["confidence"].isna().any() else ", the most confident first"
-    count = f"{len(hardest)} of {len(wrong):,} mistakes in {len(table):,} images"
+    count = f"{len(hardest)} of {len(wrong):,} mistakes in {len(predictions):,} images"
     figure.suptitle(count + order)
     return figure
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from mnist_kedro.idx import INTEGER, UNSIGNED_BYTE, IdxFormatError, idx_sha256, read_idx
+from mnist_kedro.mapped import parts
 from mnist_kedro.mnist_format import SIDE, bring_to_format
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ FORMATS = {  # of a file, by the last word of its key: the shape of an item, and
     "labels": ((), UNSIGNED_BYTE),
     "numbers": ((8,), INTEGER),  # QMNIST's, of each image: the first is its label
 }
+GREY = np.iinfo(np.uint8).max // 2  # between paper and ink
 FULL = 16  # the darkest ink of scikit-learn's digits
 
 
@@ -126,12 +128,23 @@ def validate_arrays(arrays: Arrays, names: Mapping[str, str], description: Descr
                 f"{labels_file}: expected all labels from {first} to {last} and no other, found "
                 f"{found}"
             )
-        lowest, highest = images.min(), images.max()
-        if lowest > np.iinfo(np.uint8).max // 2 or highest <= np.iinfo(np.uint8).max // 2:
+        lowest, highest = _range(images)
+        if lowest > GREY or highest <= GREY:
             raise IdxFormatError(
                 f"{images_file}: expected pixels from 0 (paper) to 255 (ink), found only values "
                 f"from {lowest} to {highest}"
             )
+
+
+def _range(images: NDArray[np.uint8]) -> tuple[int, int]:
+    """Return the lowest and the highest pixel of all, or of the first that have paper and ink."""
+    lowest, highest = np.iinfo(np.uint8).max, 0
+    for rows in parts(images):
+        lowest = min(lowest, int(images[rows].min()))
+        highest = max(highest, int(images[rows].max()))
+        if lowest <= GREY < highest:
+            break
+    return lowest, highest
 
 
 def has_sha256(path: Path, array: NDArray[Any], sha256: str) -> bool:

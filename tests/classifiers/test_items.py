@@ -7,6 +7,7 @@ import pytest
 import torch
 from sklearn.datasets import load_digits
 
+from mnist_kedro import mapped
 from mnist_kedro.classifiers import TorchClassifier
 from mnist_kedro.classifiers import items as module
 from mnist_kedro.classifiers.items import BLOCK, WINDOW, Items
@@ -23,7 +24,7 @@ def images():
 
 @pytest.fixture
 def large_file(images, tmp_path, monkeypatch):
-    monkeypatch.setattr(module, "LARGE", 1)
+    monkeypatch.setattr(mapped, "LARGE", 1)
     path = tmp_path / "images-idx3-ubyte"
     path.write_bytes(idx_header(images.shape) + images.tobytes())
     return read_idx(path, (28, 28))
@@ -122,7 +123,7 @@ def test_what_may_not_be_written_to_is_taken_without_a_warning(images):
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="Linux says so, others do not")
 def test_a_large_file_does_not_fill_the_memory(tmp_path, monkeypatch):
-    monkeypatch.setattr(module, "LARGE", 1)
+    monkeypatch.setattr(mapped, "LARGE", 1)
     shape, path = (200_000, 28, 28), tmp_path / "sparse-idx3-ubyte"
     with path.open("wb") as file:
         file.write(idx_header(shape))
@@ -141,7 +142,7 @@ def test_a_classifier_learns_as_much_from_a_large_file_sorted_by_label(tmp_path,
     order = np.argsort(labels[:1400], kind="stable")
     path = tmp_path / "images-idx3-ubyte"
     path.write_bytes(idx_header((1400, 8, 8)) + images[order].tobytes())
-    monkeypatch.setattr(module, "LARGE", 1)
+    monkeypatch.setattr(mapped, "LARGE", 1)
     monkeypatch.setattr(module, "BLOCK", 4)
     monkeypatch.setattr(module, "WINDOW", 128)
     scores = []

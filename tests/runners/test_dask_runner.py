@@ -38,9 +38,7 @@ NODES = {
         tags="side-by-side",
         name="side_by_side",
     ),
-    "temporary_folder": node(
-        nodes.temporary_folder, "begun", "left", name="temporary_folder"
-    ),
+    "temporary_folder": node(nodes.temporary_folder, "begun", "left", name="temporary_folder"),
     "calls_that_kill": node(
         *(nodes.call_and_kill, ["begun", "marker"], "left"),
         tags="side-by-side",

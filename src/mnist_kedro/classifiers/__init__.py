@@ -6,11 +6,17 @@ import lazy_loader
 
 if TYPE_CHECKING:
     from mnist_kedro.classifiers.deskew import Deskew
+    from mnist_kedro.classifiers.incremental_classifier import IncrementalClassifier
     from mnist_kedro.classifiers.torch_classifier import TorchClassifier
 
-__all__ = ["Deskew", "TorchClassifier"]
+__all__ = ["Deskew", "IncrementalClassifier", "TorchClassifier"]
 
 # Imported, and scikit-learn or PyTorch with them, when they are first asked for.
 __getattr__, __dir__, _ = lazy_loader.attach(
-    __name__, submod_attrs={"deskew": ["Deskew"], "torch_classifier": ["TorchClassifier"]}
+    __name__,
+    submod_attrs={
+        "deskew": ["Deskew"],
+        "incremental_classifier": ["IncrementalClassifier"],
+        "torch_classifier": ["TorchClassifier"],
+    },
 )

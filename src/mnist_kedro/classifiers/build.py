@@ -13,6 +13,8 @@ from pydantic import Field, model_validator
 from mnist_kedro.parameters import Parameters, unknown_name
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import NDArray
 
     from mnist_kedro.classifiers.classifier import Classifier
@@ -60,28 +62,33 @@ def build_classifier(candidate: Candidate, seed: int) -> Classifier:
         ValueError: There is no such transformer or classifier, or a hyperparameter is unknown or
             impossible.
     """
-    from sklearn.base import ClassifierMixin
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import FunctionTransformer
     from sklearn.utils import get_tags
 
     steps = [_create_transformer(path) for path in candidate.transformers]
-    estimator = _create(candidate.estimator, ClassifierMixin, "estimator")
-    known = estimator.get_params()
-    for name in candidate.hyperparameters:
-        if name not in known:
-            raise ValueError(
-                f"{candidate.estimator}: {unknown_name('hyperparameter', name, known)}"
-            )
-    if "random_state" in known:
-        estimator.set_params(random_state=seed)
-    estimator.set_params(**candidate.hyperparameters)
-    if hasattr(estimator, "_validate_params"):  # what `fit` would say, before anything has run
-        estimator._validate_params()
+    estimator = build_estimator(candidate.estimator, candidate.hyperparameters, seed)
     if not get_tags(estimator).input_tags.three_d_array:
         steps.append(FunctionTransformer(flatten_and_scale))
     classifier: Classifier = make_pipeline(*steps, estimator) if steps else estimator
     return classifier
+
+
+def build_estimator(path: str, hyperparameters: Mapping[str, Any], seed: int) -> Any:  # noqa: ANN401
+    """Return an unfitted classifier of scikit-learn's kind; args and errors as above."""
+    from sklearn.base import ClassifierMixin
+
+    estimator = _create(path, ClassifierMixin, "estimator")
+    known = estimator.get_params()
+    for name in hyperparameters:
+        if name not in known:
+            raise ValueError(f"{path}: {unknown_name('hyperparameter', name, known)}")
+    if "random_state" in known:
+        estimator.set_params(random_state=seed)
+    estimator.set_params(**hyperparameters)
+    if hasattr(estimator, "_validate_params"):  # what `fit` would say, before anything has run
+        estimator._validate_params()
+    return estimator
 
 
 def flatten_and_scale(images: NDArray[np.uint8]) -> NDArray[np.float32]:

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from mnist_kedro.mapped import find_map, is_large, let_go
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from numpy.typing import ArrayLike, NDArray
 
-LARGE = 2**30  # bytes of a mapped file from which on it stays a file
 # Items of a large file that are read together: each place that is read brings up to 2 MB of the
 # file into this process' memory.
 BLOCK = 128
@@ -35,7 +36,7 @@ class Items:
 
     def __init__(self, array: NDArray[Any], device: torch.device) -> None:
         self.device = device
-        self._map = _find_map(array) if array.nbytes >= LARGE else None
+        self._map = find_map(array) if is_large(array) else None
         self._tensor = _share(array) if self._map else _share(array).to(device)
 
     def __len__(self) -> int:
@@ -63,7 +64,7 @@ class Items:
         parts = []
         for part in rows.split(WINDOW):
             parts.append(self._tensor.index_select(0, part))
-            _let_go(self._map)
+            let_go(self._map)
         return (parts[0] if len(parts) == 1 else torch.cat(parts)).to(self.device)
 
     def _read_ahead(self, rows: torch.Tensor) -> None:
@@ -85,21 +86,6 @@ def how_to_read(items: ArrayLike) -> dict[str, Any]:
     """Return how scikit-learn's checks are to read items: keep `uint8`, make all else `float32`."""
     dtype = np.uint8 if getattr(items, "dtype", None) == np.uint8 else np.float32
     return {"dtype": dtype, "allow_nd": True, "order": "C"}
-
-
-def _find_map(array: NDArray[Any]) -> mmap.mmap | None:
-    """Return the mapped file that holds the array, if one does."""
-    owner: object = array
-    while isinstance(owner, np.ndarray):
-        owner = owner.base
-    return owner if isinstance(owner, mmap.mmap) else None
-
-
-def _let_go(mapped: mmap.mmap) -> None:
-    """Tell the system that what was read of a file need not stay in this process' memory."""
-    # What was written to a private map would be lost; Windows cannot be told.
-    if memoryview(mapped).readonly and hasattr(mmap, "MADV_DONTNEED"):
-        mapped.madvise(mmap.MADV_DONTNEED)
 
 
 def _share(array: NDArray[Any]) -> torch.Tensor:

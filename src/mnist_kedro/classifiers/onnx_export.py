@@ -21,6 +21,7 @@ from sklearn.preprocessing import FunctionTransformer
 from torch import nn
 
 from mnist_kedro.classifiers.build import flatten_and_scale
+from mnist_kedro.classifiers.incremental_classifier import IncrementalClassifier
 from mnist_kedro.classifiers.onnx_forest import convert_forest
 from mnist_kedro.classifiers.torch_classifier import TorchClassifier
 from mnist_kedro.classifiers.training import PREDICTION_BATCH, to_float
@@ -48,8 +49,8 @@ def export_to_onnx(classifier: Any) -> bytes:  # noqa: ANN401 (any of scikit-lea
     """Return the ONNX model of a fitted classifier of images `uint8 (n, 28, 28)`.
 
     Args:
-        classifier: As `build_classifier` makes them: a `TorchClassifier`, or another that skl2onnx
-            knows; before it, transformers with a `transform_tensor`, such as `Deskew`.
+        classifier: As `build_classifier` makes them: one of `mnist_kedro.classifiers`, or one
+            that skl2onnx knows; before it, transformers with a `transform_tensor`, as `Deskew`.
 
     Raises:
         OnnxExportError: A part of it has no ONNX form, or it has no probabilities.
@@ -58,6 +59,9 @@ def export_to_onnx(classifier: Any) -> bytes:  # noqa: ANN401 (any of scikit-lea
     if not hasattr(estimator, "predict_proba"):
         raise OnnxExportError(f"expected a classifier with probabilities, found {_name(estimator)}")
     parts: list[nn.Module] = [_Function(_tensor_function(step)) for step in steps]
+    if isinstance(estimator, IncrementalClassifier):
+        parts.append(_Function(_flatten_and_scale))
+        estimator = estimator.estimator_
     if isinstance(estimator, TorchClassifier):
         network = copy.deepcopy(estimator.network_).cpu()
         model = _trace([*parts, _Function(to_float), network, nn.Softmax(dim=1)], "probabilities")
@@ -120,7 +124,7 @@ class _Function(nn.Module):
 def _tensor_function(transformer: Any) -> TensorFunction:  # noqa: ANN401 (any of scikit-learn's)
     """Return what a transformer does, as a function of tensors."""
     if isinstance(transformer, FunctionTransformer) and transformer.func is flatten_and_scale:
-        return lambda images: to_float(images).flatten(1)
+        return _flatten_and_scale
     if not hasattr(transformer, "transform_tensor"):
         raise OnnxExportError(
             f"expected transformers that have `transform_tensor`, as Deskew has, "
@@ -128,6 +132,10 @@ def _tensor_function(transformer: Any) -> TensorFunction:  # noqa: ANN401 (any o
         )
     function: TensorFunction = transformer.transform_tensor
     return function
+
+
+def _flatten_and_scale(images: torch.Tensor) -> torch.Tensor:
+    return to_float(images).flatten(1)
 
 
 def _trace(parts: list[nn.Module], output: str) -> onnx.ModelProto:

@@ -6,16 +6,15 @@ from abc import ABC, abstractmethod
 from typing import Any
 
 import torch
-from sklearn.base import BaseEstimator
 
+from mnist_kedro.classifiers.by_epochs import EpochClassifier
 from mnist_kedro.classifiers.training import find_device
 
 
-class PortableNetwork(BaseEstimator, ABC):
+class PortableNetwork(EpochClassifier, ABC):
     """For an estimator with `network_`, which its `_build_network` makes anew from its settings."""
 
     device: str
-    history_: list[dict[str, float]]
     network_: torch.nn.Module
 
     @abstractmethod
@@ -23,12 +22,10 @@ class PortableNetwork(BaseEstimator, ABC):
         """Set `network_` to a network with random weights."""
 
     def __getstate__(self) -> dict[str, Any]:
-        """Put the weights into the pickle as NumPy arrays; leave out what was timed."""
-        state = dict(super().__getstate__())
+        """Put the weights into the pickle as NumPy arrays."""
+        state = super().__getstate__()
         if network := state.pop("network_", None):
             state["weights_"] = {name: w.cpu().numpy() for name, w in network.state_dict().items()}
-        if rows := state.get("history_"):
-            state["history_"] = [{k: v for k, v in row.items() if k != "seconds"} for row in rows]
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:

@@ -2,50 +2,41 @@
 
 from __future__ import annotations
 
-import threading
 from dataclasses import fields
-from functools import partial
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-import numpy as np
 import torch
-from sklearn.base import ClassifierMixin
-from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval
-from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_is_fitted, validate_data
 
 from mnist_kedro.classifiers.augmentation import Augmentation
-from mnist_kedro.classifiers.items import Items, how_to_read
+from mnist_kedro.classifiers.by_epochs import seeded
+from mnist_kedro.classifiers.items import Items
 from mnist_kedro.classifiers.networks import build_network, check_options
 from mnist_kedro.classifiers.portable import PortableNetwork
 from mnist_kedro.classifiers.training import (
     Recipe,
     find_device,
-    predict_logits,
+    predict_probabilities,
     train_epochs,
     uses_bfloat16,
 )
-from mnist_kedro.classifiers.watching import watch_epochs
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import ArrayLike, NDArray
-    from sklearn.utils import Tags
 
     from mnist_kedro.classifiers.watching import AfterEpoch
 
 IMAGES = 3  # dimensions of an array of images
-# PyTorch has one stream of random numbers, which all threads of a process draw from.
-ONE_AT_A_TIME = threading.RLock()
 
 
-class TorchClassifier(ClassifierMixin, PortableNetwork):
+class TorchClassifier(PortableNetwork):
     """A neural network behind `fit` and `predict`.
 
     Items are `(n, height, width)` or `(n, features)`. `uint8` stays `uint8` in memory and is scaled
     to 0-1 batch by batch; anything else is taken as `float32`, as it is. A memory map of `uint8`
-    from 1 GiB on stays a file, and is shuffled in blocks (`items.py`).
+    from 256 MiB on stays a file, and is shuffled in blocks (`items.py`).
     The same `random_state` and number of threads give the same weights on a CPU, to the bit.
 
     Args:
@@ -131,57 +122,30 @@ class TorchClassifier(ClassifierMixin, PortableNetwork):
             FloatingPointError: The loss is no longer a number.
         """
         self._validate_params()
-        items, labels = validate_data(self, X, y, **how_to_read(X))
+        items, numbers = self._read_training_data(X, y)
         if self.augmentation is not None and items.ndim != IMAGES:
             raise ValueError(
                 f"expected images (n, height, width) for 'augmentation', found {items.shape}"
             )
-        check_classification_targets(labels)
-        self.classes_ = np.unique(labels)
-        targets = torch.from_numpy(np.searchsorted(self.classes_, labels))
-        self.input_shape_, self.input_dtype_ = items.shape[1:], items.dtype
-        seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
         device = find_device(self.device)
         devices = [device] if device.type == "cuda" else []
-        with ONE_AT_A_TIME, torch.random.fork_rng(devices):
-            torch.manual_seed(seed)
+        with seeded(self.random_state, devices):
             self._build_network(device)
-            self._train(Items(items, device), targets.to(device), validation_data, after_epoch)
+            targets = torch.from_numpy(numbers).to(device)
+            epochs = train_epochs(self.network_, Items(items, device), targets, self._recipe())
+            self._watch(epochs, self.network, validation_data, after_epoch)
         return self
 
     def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:  # noqa: N803
         """Return the probability of each class, `(n, n_classes)`, in the order of `classes_`."""
-        check_is_fitted(self)
-        items = validate_data(self, X, reset=False, **how_to_read(X))
-        if items.shape[1:] != self.input_shape_ or items.dtype != self.input_dtype_:
-            raise ValueError(
-                f"expected items as in fit, {self.input_dtype_} of shape "
-                f"{('n', *self.input_shape_)}, found {items.dtype} of shape {items.shape}"
-            )
-        logits = predict_logits(self.network_, Items(items, torch.device("cpu")))
-        probabilities: NDArray[np.float64] = logits.double().softmax(dim=1).numpy()
-        return probabilities
+        items = Items(self._read_items(X), torch.device("cpu"))
+        return predict_probabilities(self.network_, items, len(self.classes_))
 
     def predict(self, X: ArrayLike) -> NDArray[Any]:  # noqa: N803
         """Return the most probable label of each item, `(n,)`."""
         most_probable = self.predict_proba(X).argmax(axis=1)
         labels: NDArray[Any] = self.classes_[most_probable]
         return labels
-
-    def _train(
-        self,
-        items: Items,
-        targets: torch.Tensor,
-        validation_data: tuple[ArrayLike, ArrayLike] | None,
-        after_epoch: AfterEpoch | None,
-    ) -> None:
-        epochs = train_epochs(self.network_, items, targets, self._recipe())
-        validate = partial(self.score, *validation_data) if validation_data else None
-        self.history_ = []
-        for row in watch_epochs(epochs, self.epochs, self.network, validate):
-            self.history_.append(row)
-            if after_epoch:
-                after_epoch(row)
 
     def _recipe(self) -> Recipe:
         """Return how to train, from the hyperparameters of the same names."""
@@ -202,8 +166,3 @@ class TorchClassifier(ClassifierMixin, PortableNetwork):
         check_options(self.network, self.network_options or {})
         uses_bfloat16(self.precision, find_device(self.device))
         self._recipe()
-
-    def __sklearn_tags__(self) -> Tags:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.three_d_array = True
-        return tags

@@ -19,6 +19,9 @@ from mnist_kedro.classifiers.augmentation import Augmentation, augment
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    import numpy as np
+    from numpy.typing import NDArray
+
     from mnist_kedro.classifiers.items import Items
 
 AMPERE = (8, 0)  # the first CUDA devices that compute in `bfloat16`
@@ -131,12 +134,22 @@ def _train_epoch(
 
 
 @torch.inference_mode()
-def predict_logits(network: torch.nn.Module, items: Items) -> torch.Tensor:
-    """Return the logits of all items, `(n, n_classes)`, on the CPU."""
+def predict_probabilities(
+    network: torch.nn.Module, items: Items, n_classes: int
+) -> NDArray[np.float64]:
+    """Return the probabilities of all items, `(n, n_classes)`.
+
+    They go into one array at once: small ones, kept between large ones, would make memory grow.
+    """
     network.eval()
     device = next(network.parameters()).device
-    batches = map(items.take, torch.arange(len(items)).split(PREDICTION_BATCH))
-    return torch.cat([network(to_float(batch.to(device))).cpu() for batch in batches])
+    probabilities = torch.empty(len(items), n_classes, dtype=torch.float64)
+    rows = torch.arange(len(items)).split(PREDICTION_BATCH)
+    for chosen, answer in zip(rows, probabilities.split(PREDICTION_BATCH), strict=True):
+        logits = network(to_float(items.take(chosen).to(device)))
+        answer.copy_(logits.cpu().double().softmax(dim=1))
+    found: NDArray[np.float64] = probabilities.numpy()
+    return found
 
 
 def _prepare(items: torch.Tensor, recipe: Recipe) -> torch.Tensor:

@@ -15,6 +15,7 @@ from kedro.io import AbstractVersionedDataset, Version
 from kedro.io.core import get_protocol_and_path
 
 from mnist_kedro.idx import idx_header, read_idx
+from mnist_kedro.mapped import parts
 from mnist_kedro.whole_files import WholeFile
 
 if TYPE_CHECKING:
@@ -80,7 +81,8 @@ class IdxDataset(AbstractVersionedDataset["NDArray[np.uint8]", "NDArray[np.uint8
         versions = self.list_versions() if self._version and self._is_local() else []
         with WholeFile(Path(path)) if self._is_local() else self._fs.open(str(path), "wb") as file:
             file.write(idx_header(data.shape))
-            file.write(np.ascontiguousarray(data).data)
+            for rows in parts(data):
+                file.write(np.ascontiguousarray(data[rows]).data)
             file.flush()
             if versions and filecmp.cmp(versions[0], file.temporary, shallow=False):
                 with suppress(OSError):  # no hard links on this file system: keep the copy

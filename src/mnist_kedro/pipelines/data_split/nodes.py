@@ -51,7 +51,8 @@ def split_images(train_labels: NDArray[np.uint8], parameters: DataSplitParameter
     sizes = (size - n_validation, n_validation)
     train, validation = _draw(train_labels, sizes, parameters.seed)
     chosen = np.concatenate([train, validation])
-    names = np.repeat(["train", "validation"], sizes)
+    # Not a text per image.
+    names = pd.Categorical.from_codes(np.repeat([0, 1], sizes), pd.Index(["train", "validation"]))
     splits = pd.DataFrame({"index": chosen, "label": train_labels[chosen], "split": names})
     return splits.sort_values("index", ignore_index=True)
 
