@@ -187,9 +187,12 @@ def _log_loss(labels: NDArray[np.uint8], probabilities: NDArray[np.float64]) -> 
     """Return the mean log loss; scikit-learn takes several times the memory of what it is given."""
     from sklearn.metrics import log_loss
 
-    of_parts = partial(log_loss, labels=np.unique(labels), normalize=False)
-    losses = [of_parts(labels[rows], probabilities[rows]) for rows in parts(probabilities)]
-    return float(sum(losses) / len(labels))
+    mean_loss = partial(log_loss, labels=np.unique(labels))
+    losses = (  # of a single part exactly scikit-learn's
+        len(labels[rows]) / len(labels) * mean_loss(labels[rows], probabilities[rows])
+        for rows in parts(probabilities)
+    )
+    return float(sum(losses))
 
 
 def _single_prediction_ms(classifier: Classifier, images: NDArray[np.uint8]) -> float:
