@@ -4,7 +4,7 @@ Each run has two candidates, `mlp_64` and an `IncrementalClassifier`, and a proj
 group of its own. The images lie on the disk, out of the system's cache, when it starts. It takes
 15 GB there, in the folder for temporary files.
 
-Usage: `python -m benchmarks.large_run [--copies 100] [--megabytes 1500] [--data FOLDER]`
+Usage: `python -m benchmarks.large_run [--copies 100] [--epochs 1] [--megabytes 1500]`
 """
 
 from __future__ import annotations
@@ -67,6 +67,7 @@ def main() -> None:
     """Measure both, and print what came out."""
     parser = argparse.ArgumentParser("python -m benchmarks.large_run", description=__doc__)
     parser.add_argument("--data", type=Path, default=DATA, metavar="FOLDER")
+    parser.add_argument("--epochs", type=int, default=1, help="of the larger run")
     parser.add_argument("--copies", type=int, default=COPIES, help="of the 60,000 images")
     parser.add_argument(
         "--megabytes", type=int, default=MEGABYTES, help="of memory, page cache too"
@@ -74,7 +75,10 @@ def main() -> None:
     arguments = parser.parse_args()
     os.environ |= {"CUDA_VISIBLE_DEVICES": "", "DO_NOT_TRACK": "true"}
     large, small = (
-        run_project(arguments.data, copies, arguments.copies // copies, arguments.megabytes)
+        run_project(
+            *(arguments.data, copies, arguments.copies // copies * arguments.epochs),
+            arguments.megabytes,
+        )
         for copies in (arguments.copies, 1)
     )
     print(f"time, large / small: {large.seconds / small.seconds:.2f}", end=", ")

@@ -48,8 +48,9 @@ def test_many_images_are_scored_alike_in_little_more_memory_than_the_probabiliti
     probabilities = np.random.default_rng(0).dirichlet(np.ones(10), n)
     labels, predictions = np.arange(n) % 10, probabilities.argmax(axis=1)
     monkeypatch.setattr(mapped, "PART", probabilities.nbytes)
-    whole = score_predictions(labels, predictions, probabilities, "test")
-    assert whole["log_loss"] == log_loss(labels, probabilities)  # to the bit
+    for given in (probabilities.astype(np.float32), probabilities):
+        whole = score_predictions(labels, predictions, given, "test")
+        assert whole["log_loss"] == log_loss(labels, given)  # to the bit
     monkeypatch.setattr(mapped, "PART", 2**20)
     tracemalloc.start()
     in_parts = score_predictions(labels, predictions, probabilities, "test")

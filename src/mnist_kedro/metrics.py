@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import pickle
 import time
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mnist_kedro.calibration import expected_calibration_error, reliability_table
+from mnist_kedro.calibration import (
+    expected_calibration_error,
+    mean_log_loss,
+    reliability_table,
+)
 from mnist_kedro.lazy import pd
-from mnist_kedro.mapped import parts
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -70,7 +72,7 @@ def score_predictions(
         f"{split}_accuracy_low": low,
         f"{split}_accuracy_high": high,
         "macro_f1": float(f1_score(labels, predictions, average="macro")),
-        "log_loss": None if probabilities is None else _log_loss(labels, probabilities),
+        "log_loss": None if probabilities is None else mean_log_loss(labels, probabilities),
         "expected_calibration_error": error,
         "recall": {str(name): float(value) for name, value in zip(classes, recall, strict=True)},
     }
@@ -181,15 +183,6 @@ def count_parameters(classifier: Any) -> int | None:  # noqa: ANN401 (any estima
 def percent(fraction: float) -> str:
     """Return a fraction as people read it: `0.9865` as `98.65 %`."""
     return f"{100 * fraction:.2f} %"
-
-
-def _log_loss(labels: NDArray[np.uint8], probabilities: NDArray[np.float64]) -> float:
-    """Return the mean log loss; scikit-learn takes several times the memory of what it is given."""
-    from sklearn.metrics import log_loss
-
-    of_parts = partial(log_loss, labels=np.unique(labels), normalize=False)
-    losses = [of_parts(labels[rows], probabilities[rows]) for rows in parts(probabilities)]
-    return float(sum(losses) / len(labels))
 
 
 def _single_prediction_ms(classifier: Classifier, images: NDArray[np.uint8]) -> float:
