@@ -1,7 +1,5 @@
 """What nodes call by joblib, and which workers do it."""
 
-from itertools import pairwise
-
 import pytest
 
 pytestmark = pytest.mark.slow
@@ -12,9 +10,9 @@ def test_what_a_node_calls_goes_to_all_workers_if_its_tag_says_so(run, start_clu
     assert len(calls) == 8
     assert 1 < len({call["worker"] for call in calls}) <= 3
     assert [call["threads"]["torch"] for call in calls] == [1] * 8
-    times = sorted(call["times"] for call in calls)
-    assert not any(start < end for (_, end), (start, _) in zip(times, times[2:], strict=False))
-    assert any(start < end for (_, end), (start, _) in pairwise(times))  # two at a time, as asked
+    times = [call["times"] for call in calls]
+    at_once = [sum(begin <= start < end for begin, end in times) for start, _ in times]
+    assert max(at_once) == 2  # as asked
     assert all({call["worker"]} == set(call["nested"]) for call in calls)  # and no further
     assert len(run.marker.read_text()) <= 3  # sent once, and from worker to worker
 
