@@ -8,9 +8,41 @@ import time
 from pathlib import Path
 
 import pytest
+from kedro.framework.project import configure_project
+from kedro.io import DataCatalog
+from kedro.pipeline import Pipeline, node
+
+from mnist_kedro.runners import DaskRunner
+from tests.runners import nodes
 
 ROOT = Path(__file__).parents[2]
-SECONDS = 60  # for all to be there
+SECONDS = 180  # for all to be there
+SAVED = {"type": "pickle.PickleDataset", "versioned": True}
+NODES = {
+    "first": node(nodes.first, None, "begun", name="first"),
+    "two_outputs": node(nodes.two_outputs, ["begun", "marker"], ["left", "right"], name="two"),
+    "kill": node(nodes.kill, "begun", "never", name="kill"),
+    "wait": node(nodes.wait, ["begun", "marker"], "never", name="wait"),
+    "fail": node(nodes.fail, "begun", "never", name="fail"),
+    "never_end": node(nodes.never_end, "begun", "never", name="never_end"),
+    "one_thread": node(nodes.count_threads, "begun", "left", name="one_thread"),
+    "two_threads": node(
+        nodes.count_threads, "begun", "right", tags="threads-2", name="two_threads"
+    ),
+    "side_by_side": node(
+        *(nodes.call_side_by_side, ["begun", "marker"], "left"),
+        tags="side-by-side",
+        name="side_by_side",
+    ),
+    "temporary_folder": node(nodes.temporary_folder, "begun", "left", name="temporary_folder"),
+    "calls_that_kill": node(
+        *(nodes.call_and_kill, ["begun", "marker"], "left"),
+        tags="side-by-side",
+        name="calls_that_kill",
+    ),
+    "alone": node(nodes.call_side_by_side, ["begun", "marker"], "left", name="alone"),
+    "three": node(nodes.count_threads, "begun", "right", tags="threads-3", name="three"),
+}
 
 
 class Cluster:
@@ -86,3 +118,22 @@ def start_cluster(tmp_path_factory):
 def cluster(start_cluster):
     """Two workers, each with two threads."""
     return start_cluster(2, threads=2)
+
+
+@pytest.fixture
+def run(tmp_path):
+    """Function that runs the node `first` and others; returns a function that loads."""
+    configure_project("mnist_kedro")
+    names = ("begun", "left", "right", "never")
+    config = {name: {**SAVED, "filepath": str(tmp_path / name)} for name in names}
+    catalog = DataCatalog.from_config(config, save_version="v1")
+    catalog["marker"] = str(tmp_path / "marker")
+
+    def run(*others, **options):
+        chosen = Pipeline([NODES[name] for name in ("first", *others)])
+        DaskRunner(**options).run(chosen, catalog, run_id="v1")
+        return catalog.load
+
+    run.load = catalog.load
+    run.marker = tmp_path / "marker"
+    return run

@@ -40,9 +40,9 @@ def threads_of(node: Node, otherwise: int) -> int:
 
 
 def limit_threads(count: int) -> None:
-    """Keep this process, of which this thread is one, to so many threads: until the next such call.
+    """Let what this thread does from now on use so many threads, itself included.
 
-    A node that waits for others in the same process keeps theirs.
+    Most of it counts for the whole process, which does one thing at a time if it is a worker.
     """
     from threadpoolctl import threadpool_limits
 
