@@ -7,6 +7,7 @@ fork server imports them once; each command is a fresh fork of it.
 import contextlib
 import multiprocessing
 import os
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -96,4 +97,8 @@ def _kedro(folder, arguments, environment, out, err):
     sys.argv = ["kedro", *arguments]
     from kedro.framework.cli import main
 
-    main()
+    try:
+        main()
+    except KeyboardInterrupt:  # ends Python by the signal, but not a process of multiprocessing's
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        os.kill(os.getpid(), signal.SIGINT)

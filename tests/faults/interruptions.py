@@ -80,7 +80,7 @@ def _interrupt(project, number, turn, moment, measure):
             return _interrupt(project, number, turn, moment / 2, measure)
     for pid in [process.pid] if number == signal.SIGKILL else project.processes():
         os.kill(pid, number)  # Ctrl-C in a terminal reaches the workers too
-    lost = _ended_badly(project, process, number)
+    lost = _ended_badly(project, process, number, before)
     lost += _workers_left(project)
     finished = {name for record in project.records_since(before) for name in record}
     before = project.records().keys()
@@ -96,13 +96,18 @@ def _interrupt(project, number, turn, moment, measure):
     return [f"{turn}, {runner} after {moment:.3f} of its time: {each}" for each in lost]
 
 
-def _ended_badly(project, process, number):
-    """Return in what ways a run ends otherwise than it should after a signal."""
+def _ended_badly(project, process, number, before):
+    """Return in what ways a run ends otherwise than it should after a signal.
+
+    One that has no record beside those before was still being imported: Python itself ends it.
+    """
     if not process.has_ended(SECONDS):
         os.kill(process.pid, signal.SIGKILL)
         return [f"it went on for {SECONDS} s"]
     done = process.wait()
     if number == signal.SIGKILL:
+        return []
+    if done.returncode == -number and project.records().keys() == before:
         return []
     lost = [f"RUNNING in MLflow: {name}" for name in names_in_mlflow(project.folder, "RUNNING")]
     if done.returncode != 128 + number or not done.stderr.endswith(

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from docs import pages
 
-SECONDS = 60  # after which a server that does not answer counts as broken
+SECONDS = 180  # after which a server that does not answer counts as broken
 JSON = {"Content-Type": "application/json"}
 
 

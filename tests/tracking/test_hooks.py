@@ -123,7 +123,7 @@ def test_two_runs_that_start_at_once_on_a_fresh_clone_both_succeed(project, star
     arguments = ("--pipelines=data_ingestion", "--params", TRACKED)
     both = [start(project, *arguments) for _ in range(2)]
     for process in both:
-        _, errors = process.communicate(timeout=120)
+        _, errors = process.communicate(timeout=300)
         assert process.returncode == 0, errors
     client, _ = runs_in(store(project))
     runs = client.search_runs([client.get_experiment_by_name("mnist_kedro").experiment_id])
@@ -148,8 +148,8 @@ def test_one_parameter_switches_tracking_off_and_mlflow_is_not_imported(project,
     arguments = ("--pipelines=data_ingestion", "--params")
     off = "data_ingestion.source=embedded,tracking.enabled=false"
     process = start(project, *arguments, off, PYTHONPATH=str(tmp_path))
-    _, errors = process.communicate(timeout=60)
+    _, errors = process.communicate(timeout=180)
     assert process.returncode == 0, errors
     assert not list(project.glob("ml*"))
     on = start(project, *arguments, TRACKED, PYTHONPATH=str(tmp_path))
-    assert "mlflow was imported" in on.communicate(timeout=60)[1]  # so the trap works
+    assert "mlflow was imported" in on.communicate(timeout=180)[1]  # so the trap works

@@ -77,7 +77,7 @@ def test_runs_that_begin_at_once_on_an_empty_database_all_succeed(
     arguments = ("--pipelines=data_ingestion,data_split", "--params", TRACKED)
     processes = [start(folder, *arguments, MLFLOW_TRACKING_URI=uri) for folder in folders]
     for process in processes:
-        _, errors = process.communicate(timeout=120)
+        _, errors = process.communicate(timeout=300)
         assert process.returncode == 0, errors
         assert "MLflow" not in errors
     client = MlflowClient(uri)
@@ -110,7 +110,7 @@ def test_a_server_that_dies_while_the_second_candidate_trains_loses_nothing(used
         process = start(used_project, *TWO, f"{ON},{slow}", MLFLOW_TRACKING_URI=uri)
         wait_until(lambda: has_the_first(uri))
         stack.close()
-        _, errors = process.communicate(timeout=120)
+        _, errors = process.communicate(timeout=300)
     assert process.returncode == 0, errors
     (warning,) = [line for line in errors.splitlines() if " INFO " not in line]
     assert "WARNING MLflow does not take what this run logs" in warning

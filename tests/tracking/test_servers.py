@@ -46,7 +46,7 @@ def test_a_server_that_fails_while_the_second_candidate_trains_loses_nothing(
         if isinstance(fault, int):
             wait_until(lambda: not answers(f"{uri}/health"))
             asked = stack.enter_context(refusing(free_port, fault))
-        output, errors = process.communicate(timeout=120)
+        output, errors = process.communicate(timeout=300)
     assert process.returncode == 0, errors
     (warning,) = [line for line in errors.splitlines() if " INFO " not in line]
     assert "WARNING MLflow does not take what this run logs" in warning
