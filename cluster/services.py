@@ -28,7 +28,7 @@ def commands(folder: Path, variables: Mapping[str, str]) -> dict[str, tuple[str,
     """
     host, port = variables["CLUSTER_HOST"], variables["CLUSTER_POSTGRESQL_PORT"]
     data = str(folder / "postgresql")
-    moto = ("uv", "tool", "run", "--quiet", "--from", MOTO, "moto_server", "-H", host)
+    moto = (*PYTHON, "uv", "tool", "run", "--quiet", "--from", MOTO, "moto_server", "-H", host)
     scheduler = ("scheduler", "--host", host, "--port", variables["CLUSTER_SCHEDULER_PORT"])
     worker = ("worker", variables["CLUSTER_SCHEDULER"], "--nthreads", "1", "--resources")
     return {

@@ -23,7 +23,9 @@ def main() -> None:
     for path in sorted(Path(__file__).parent.glob("*.ipynb")):
         notebook = nbformat.read(path, as_version=4)
         resources = {"metadata": {"path": str(path.parent)}}
-        NotebookClient(notebook, resources=resources, record_timing=False).execute()
+        NotebookClient(
+            notebook, resources=resources, record_timing=False, coalesce_streams=True
+        ).execute()
         notebook.metadata = nbformat.from_dict(METADATA)
         for cell in notebook.cells:
             for output in cell.get("outputs", []):
