@@ -52,7 +52,7 @@ def services(variables):
         up(folder, variables)
         yield folder
     except FileNotFoundError as error:
-        pytest.skip(str(error))  # no PostgreSQL, or no uv
+        pytest.skip(str(error))  # no PostgreSQL
     finally:
         down(folder)
         shutil.rmtree(folder)
