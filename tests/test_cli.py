@@ -3,7 +3,7 @@ import pytest
 from kedro.io import DatasetError
 from kedro.validation.exceptions import ParameterValidationError
 
-from mnist_kedro.cli import RunError, cli, one_sentence, run
+from mnist_kedro.cli import RunError, check_runner, cli, one_sentence, run
 
 
 def raising(error):
@@ -19,6 +19,11 @@ def raising(error):
         (ValueError("expected a, found b"), "expected a, found b"),
         (FileNotFoundError("expected c"), "expected c"),
         (FloatingPointError("expected a number"), "expected a number"),
+        (
+            ModuleNotFoundError("No module named 'distributed'"),
+            "No module named 'distributed': pip install \"mnist_kedro[cluster]\" has what Dask, S3 "
+            "and PostgreSQL need",
+        ),
         (
             ParameterValidationError(
                 "Parameter validation failed:\n- Parameter 'candidates.cnn': Failed to instantiate "
@@ -51,6 +56,29 @@ def test_run_is_kedros_with_all_its_options():
     assert cli.commands["run"] is run
     names = {option for parameter in run.params for option in parameter.opts}
     assert {"--pipelines", "--pipeline", "--params", "--load-versions", "--runner"} <= names
+
+
+@pytest.mark.parametrize(
+    ("runner", "options", "sentence"),
+    [
+        ("DaskRunner", {}, "expected --runner to be .*mnist_kedro.runners.DaskRunner, found 'Dask"),
+        ("nowhere.Runner", {}, "expected --runner to be .*, found 'nowhere.Runner'"),
+        (
+            "mnist_kedro.runners.DaskRunner",
+            {"max_worker": 2},
+            "unknown option of mnist_kedro.runners.DaskRunner 'max_worker': did you mean 'max_work",
+        ),
+        ("SequentialRunner", {"max_workers": 2}, "unknown option of SequentialRunner"),
+    ],
+)
+def test_runners_that_are_not_there_are_refused(runner, options, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        check_runner(runner, options)
+
+
+def test_runners_that_are_there_pass():
+    for runner in ("ParallelRunner", "mnist_kedro.runners.DaskRunner"):
+        check_runner(runner, {"max_workers": 2})
 
 
 def test_demo_without_a_champion_says_what_to_run_first(project, run_kedro):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import functools
+import inspect
 import os
 import re
 import sys
@@ -25,13 +26,14 @@ from kedro.framework.cli.utils import (
 )
 from kedro.framework.session import KedroSession
 from kedro.io import DataCatalog, DatasetError
+from kedro.utils import load_obj
 from kedro.validation.exceptions import ParameterValidationError
 
-from mnist_kedro.parameters import UNPRINTABLE, printable
+from mnist_kedro.parameters import UNPRINTABLE, printable, unknown_name
 from mnist_kedro.stopping import stopped_by_signals
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from kedro.framework.startup import ProjectMetadata
 
@@ -70,6 +72,9 @@ def one_sentence(callback: Callable[..., Any]) -> Callable[..., Any]:
             raise RunError("; ".join(line.removeprefix("- ") for line in sentences)) from error
         except (ValueError, OSError, ArithmeticError, MissingConfigException) as error:
             raise RunError(str(error)) from error
+        except ModuleNotFoundError as error:
+            hint = 'pip install "mnist_kedro[cluster]" has what Dask, S3 and PostgreSQL need'
+            raise RunError(f"{error}: {hint}") from error
         except KedroCliError as error:
             raise RunError(error.message) from error
 
@@ -100,10 +105,30 @@ def check_names(context: click.Context) -> None:
             raise ValueError(f"expected versions without control characters, found {version!a}")
 
 
+def check_runner(path: str, options: Mapping[str, Any]) -> None:
+    """Refuse a runner that is not there, and options that it does not have.
+
+    Raises:
+        ValueError: There is one.
+    """
+    try:
+        runner = load_obj(path, "kedro.runner")
+    except (AttributeError, ImportError, ValueError) as error:
+        raise ValueError(
+            f"expected --runner to be SequentialRunner, ThreadRunner, ParallelRunner or "
+            f"mnist_kedro.runners.DaskRunner, found '{path}': {error}"
+        ) from error
+    known = inspect.signature(runner).parameters
+    for name in options:
+        if name not in known:
+            raise ValueError(unknown_name(f"option of {path}", name, known))
+
+
 @one_sentence
 @stopped_by_signals()
 def _run(**options: Any) -> dict[str, Any]:  # noqa: ANN401 (Kedro's)
     check_names(click.get_current_context())
+    check_runner(options["runner"] or "SequentialRunner", options["runner_params"] or {})
     return cast("dict[str, Any]", cast("Callable[..., Any]", kedro_run.callback)(**options))
 
 

@@ -53,7 +53,9 @@ class ProjectHooks:
             if path == name:  # "parameters", all of them together
                 continue
             if not any(f"{path}.".startswith(f"{k}.") or k.startswith(f"{path}.") for k in known):
-                raise ValueError(unknown_name("parameter", path, known))
+                new = path.startswith("candidates.")
+                hint = "; new candidates go into conf/base/parameters_model_training.yml" * new
+                raise ValueError(unknown_name("parameter", path, known) + hint)
 
     @hook_impl
     def before_pipeline_run(
@@ -130,7 +132,7 @@ def _warn_of_idle_parameters(runtime_params: dict[str, Any], pipeline: Pipeline)
     for name in runtime_params:
         if name not in read:
             logger.warning(
-                "The parameters of %s change nothing in this run: name its stage in --pipelines.",
+                "The parameters of %s change nothing in this run: none of its nodes reads them.",
                 name,
             )
 

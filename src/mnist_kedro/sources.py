@@ -183,7 +183,10 @@ def find_file(folder: Path, name: str) -> Path:
     for candidate in (folder / f"{stem}{suffix}" for stem in stems for suffix in ("", ".gz")):
         if candidate.is_file():
             return candidate
-    raise FileNotFoundError(f"{folder}: expected the file {name} or {name}.gz, found neither")
+    raise FileNotFoundError(
+        f"{folder}: expected the file {name} or {name}.gz, or pictures in train/<class>/, found "
+        f"none"
+    )
 
 
 def read_file(key: str, path: Path) -> NDArray[Any]:

@@ -73,7 +73,7 @@ class DaskRunner(AbstractRunner):
             ConnectionError: The scheduler cannot be reached, or was lost.
             ChildProcessError: A node has killed several workers, one after another.
         """
-        os.environ.setdefault("DASK_LOGGING__DISTRIBUTED", "warning")  # here and in workers
+        os.environ.setdefault("DASK_LOGGING__DISTRIBUTED", "error")  # here and in workers
         from distributed.scheduler import KilledWorker
 
         if not pipeline.nodes:  # --only-missing-outputs, and none is

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -36,7 +35,7 @@ def run_task(package_name: str, task: Task, threads: int) -> Node:
     limit_threads(threads)
     _remove_remains(task.node, task.catalog)
     try:
-        with _side_by_side(threads) if SIDE_BY_SIDE in task.node.tags else nullcontext():
+        with _joblib(threads, everywhere=SIDE_BY_SIDE in task.node.tags):
             return task.execute()
     except RecursionError as error:
         reason = str(error)
@@ -44,12 +43,14 @@ def run_task(package_name: str, task: Task, threads: int) -> Node:
     raise RecursionError(reason)
 
 
-def _side_by_side(threads: int) -> AbstractContextManager[Any]:
+def _joblib(threads: int, everywhere: bool) -> AbstractContextManager[Any]:
+    """Let joblib call on all workers, or in threads of this one: Dask's may have no processes."""
     from joblib import parallel_config
 
     from mnist_kedro.runners.side_by_side import SideBySide
 
-    context: AbstractContextManager[Any] = parallel_config(SideBySide(threads))
+    backend = SideBySide(threads) if everywhere else "threading"
+    context: AbstractContextManager[Any] = parallel_config(backend)
     return context
 
 

@@ -111,6 +111,11 @@ class TrackedRun:
             mlflow.log_metrics(numbers(metrics), run_id=self._run_id)
             self._log_data(self._run_id, metrics, "train", "test")
 
+        if "final_metrics" in self._outputs:
+            scores = numbers(self._saved.load("final_metrics"))
+            tests = {name: value for name, value in scores.items() if "test_accuracy" in name}
+            mlflow.log_metrics(tests, run_id=self._run_id)
+
     def describe(self, text: str) -> None:
         """Set the run's description."""
         self._client.set_tag(self._run_id, "mlflow.note.content", text)

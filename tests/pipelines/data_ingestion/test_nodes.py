@@ -271,9 +271,9 @@ def test_pictures_are_added_to_those_that_train(
     folder = write_idx_folder(tmp_path / "theirs", tiny_arrays)
     arrays, profile = ingest(folder, add=pictures)
     mine, _ = ingest(pictures)
-    together = np.concatenate([tiny_arrays.train_images, mine.train_images])
+    together = np.concatenate([mine.train_images, tiny_arrays.train_images])
     np.testing.assert_array_equal(arrays.train_images, together)
-    assert arrays.train_labels.tolist() == [*tiny_arrays.train_labels.tolist(), 5, 7]
+    assert arrays.train_labels.tolist() == [5, 7, *tiny_arrays.train_labels.tolist()]
     for key in ("test_images", "test_labels"):
         np.testing.assert_array_equal(getattr(arrays, key), getattr(tiny_arrays, key))
     assert profile["name"] == "MNIST with mine"

@@ -40,3 +40,10 @@ def test_every_candidate_is_scored_and_the_most_accurate_comes_first():
 def test_test_images_of_other_data_are_refused():
     with pytest.raises(ValueError, match="expected test_images to be the data of"):
         nodes.test_candidates(IMAGES + 1, LABELS, **results(best=9))
+
+
+def test_candidates_trained_on_different_data_are_refused():
+    both = results(one=3, other=9)
+    both["other.metrics"] = both["other.metrics"] | {"data": "digits with more"}
+    with pytest.raises(ValueError, match="expected candidates trained on the same data, found one"):
+        nodes.test_candidates(IMAGES, LABELS, **both)

@@ -152,13 +152,16 @@ def _read_folder(folder: Path, parameters: DataIngestionParameters) -> Source:
 
 
 def _add_pictures(source: Source, folder: Path) -> Source:
-    """Return a source with somebody's pictures among its training images; its test stays."""
+    """Return a source with somebody's pictures among its training images; its test stays.
+
+    They come first, so that no split that was made without them fits.
+    """
     arrays = source.arrays
     images, labels = read_split(folder / "train", source.class_names)
-    logger.info("Training with %d pictures of %s, too.", len(labels), folder)
+    logger.info("Training with the pictures of %s, too: %d.", folder, len(labels))
     together = arrays._replace(
-        train_images=np.concatenate([arrays.train_images, images]),
-        train_labels=np.concatenate([arrays.train_labels, labels]),
+        train_images=np.concatenate([images, arrays.train_images]),
+        train_labels=np.concatenate([labels, arrays.train_labels]),
     )
     return source._replace(
         arrays=together,

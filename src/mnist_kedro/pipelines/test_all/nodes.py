@@ -33,10 +33,15 @@ def test_candidates(
     Raises:
         ValueError: A candidate was trained on images that were not ingested with these.
     """
-    rows = []
+    rows: list[dict[str, Any]] = []
     for name in (key.removesuffix(".model") for key in results if key.endswith(".model")):
         metrics = results[f"{name}.metrics"]
         verify_data(metrics["sha256"], test_images=test_images, test_labels=test_labels)
+        if rows and rows[0]["data"] != metrics["data"]:
+            raise ValueError(
+                f"expected candidates trained on the same data, found {rows[0]['candidate']} on "
+                f"{rows[0]['data']} and {name} on {metrics['data']}: run `kedro run` first"
+            )
         predicted = predict_labels(results[f"{name}.model"], test_images)
         scores = score_predictions(test_labels, *predicted, "test")
         rows.append({"candidate": name, "data": metrics["data"]} | scores)
