@@ -5,6 +5,7 @@ import hashlib
 import os
 import pickle
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -27,6 +28,9 @@ from tests.kedro_process import run_kedro
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 ROOT = Path(__file__).parents[1]
 whole_files.register()  # as the settings of a project do
+# Shells let what they start in the background ignore Ctrl-C, and runs would inherit that.
+if threading.current_thread() is threading.main_thread():
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 # The same inputs each time, so that a test that passed still does; `make fuzz` looks for new ones.
 settings.register_profile("same", derandomize=True)
 settings.load_profile("same")
