@@ -58,7 +58,10 @@ def test_classes_have_their_names(table):
 
 
 def test_a_name_with_dollars_is_no_formula(table):
-    plot_confusion_matrix(table, report(["$x^$", "y", "z"])).draw_without_rendering()
+    figure = plot_confusion_matrix(table, report(["$x^$", "y", "z"]))
+    figure.draw_without_rendering()
+    left, _ = figure.axes
+    assert [tick.get_text() for tick in left.get_yticklabels()] == [r"\$x^\$", "y", "z"]
 
 
 def test_a_confusion_matrix_of_many_classes_has_room_for_all():

@@ -96,6 +96,8 @@ def test_without_probabilities_the_reliability_diagram_says_so():
 
 def test_a_name_with_dollars_is_no_formula(tmp_path):
     images, labels = np.zeros((2, 28, 28), np.uint8), np.array([0, 1], np.uint8)
-    plot_sample_grid(images, labels, ["$x^$", "y"], 1, "").savefig(tmp_path / "grid.png")
+    grid = plot_sample_grid(images, labels, ["$x^$", "y"], 1, "")
+    grid.savefig(tmp_path / "grid.png")
+    assert [tick.get_text() for tick in grid.axes[0].get_yticklabels()] == [r"\$x^\$", "y"]
     predictions = pd.DataFrame({"index": [0], "label": [0], "prediction": [1], "confidence": [0.5]})
     plot_misread_digits(images, predictions, ["$x^$", "y"]).savefig(tmp_path / "misread.png")
