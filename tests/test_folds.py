@@ -23,13 +23,12 @@ def count(project, path):
     return len(list((project.folder / "data" / path).iterdir()))
 
 
-def tracked_metrics(project):
-    """Return the metrics of the latest `kedro run` in MLflow."""
+def tracked_metrics(project, name):
+    """Return the metrics in MLflow of the latest run with this name."""
     client = mlflow.MlflowClient(f"sqlite:///{project.folder}/mlflow.db")
     experiment = client.get_experiment_by_name("mnist_kedro").experiment_id
-    runs = client.search_runs([experiment], order_by=["attributes.start_time DESC"])
-    parents = (each for each in runs if "mlflow.parentRunId" not in each.data.tags)
-    return next(parents).data.metrics
+    where, order = f"attributes.run_name = '{name}'", ["attributes.start_time DESC"]
+    return client.search_runs([experiment], where, order_by=order)[0].data.metrics
 
 
 def test_folds_choose_the_champion_and_nothing_finished_is_repeated(tmp_path):
@@ -55,8 +54,12 @@ def test_folds_choose_the_champion_and_nothing_finished_is_repeated(tmp_path):
     assert champion["folds"] == 2
     assert champion["reason"].endswith("a 2-fold cross-validation say so.")
     assert "of the rest, in 2 folds" in card
-    found = tracked_metrics(project)
+    found = tracked_metrics(project, max(project.records()))
     assert {name: found[name] for name in numbers(metrics)} == pytest.approx(numbers(metrics))
+    found = tracked_metrics(project, winner)
+    assert found["validation_accuracy"] == metrics["validation_accuracy"]
+    accuracies = scores.loc[scores["candidate"] == winner, "validation_accuracy"]
+    assert found["fold_accuracy_mean"] == pytest.approx(accuracies.mean())
 
     for name in FEW:  # the candidates themselves were not fitted again
         assert count(project, f"06_models/{name}/model.pkl") == 1

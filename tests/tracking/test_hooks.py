@@ -102,7 +102,7 @@ def test_after_ctrl_c_while_a_candidate_is_logged_it_was_killed_too(used_project
     def interrupt(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("mnist_kedro.tracking.run.TrackedRun._log_model", interrupt)
+    monkeypatch.setattr("mnist_kedro.tracking.run.log_model", interrupt)
     monkeypatch.chdir(used_project)
     bootstrap_project(used_project)
     on = {"tracking": {"enabled": True}}

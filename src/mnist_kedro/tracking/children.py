@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager, nullcontext, suppress
-from typing import TYPE_CHECKING
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any
 
 import mlflow
 
@@ -43,29 +43,19 @@ def child_run(
             raise
 
 
-def log_folds(
-    scores: pd.DataFrame,
-    children: Mapping[str, str],
-    parent_run_id: str,
-    tags: Mapping[str, str],
-) -> None:
-    """Log the accuracy of each candidate in each fold, with their mean and standard deviation.
+def log_folds(run_id: str, metrics: Mapping[str, Any]) -> None:
+    """Log the accuracy of a candidate in each fold, with their mean and standard deviation.
 
     Args:
-        scores: As `compare_folds` returns them.
-        children: Ids of the candidates' runs; one that has none, because it was trained before,
-            gets one.
-        parent_run_id: Of the run that fitted the folds.
-        tags: Of that run, and of each child.
+        run_id: Of the candidate's run.
+        metrics: As `pool_folds` returns them.
     """
-    for name, rows in scores.groupby("candidate"):
-        candidate, accuracy = str(name), rows["validation_accuracy"]
-        run = child_run(parent_run_id, candidate, tags)
-        with nullcontext(children[candidate]) if candidate in children else run as run_id:
-            for fold, value in zip(rows["fold"], accuracy, strict=True):
-                mlflow.log_metric("fold_accuracy", value, step=fold, run_id=run_id)
-            scatter = {"fold_accuracy_mean": accuracy.mean(), "fold_accuracy_std": accuracy.std()}
-            mlflow.log_metrics(scatter, run_id=run_id)
+    folds = pd.DataFrame(metrics["folds"])
+    accuracy = folds["validation_accuracy"]
+    for fold, value in zip(folds["fold"], accuracy, strict=True):
+        mlflow.log_metric("fold_accuracy", value, step=fold, run_id=run_id)
+    scatter = {"fold_accuracy_mean": accuracy.mean(), "fold_accuracy_std": accuracy.std()}
+    mlflow.log_metrics(scatter, run_id=run_id)
 
 
 def log_trials(trials: pd.DataFrame, parent_run_id: str, tags: Mapping[str, str]) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 from pydantic_core import to_jsonable_python
 
 from mnist_kedro.lazy import pd
-from mnist_kedro.metrics import percent
+from mnist_kedro.metrics import accuracy_text
 from mnist_kedro.parameters import public_address
 
 if TYPE_CHECKING:
@@ -65,8 +65,8 @@ class Fitted:
             history=saved.load(f"{name}.history"),
             settings=metrics["settings"],
             splits=("train",),
-            description=f"**{name}** on {metrics['data']}: {_accuracy('validation', metrics)}, "
-            f"fitted in {metrics['fit_seconds']:.3g} s.",
+            description=f"**{name}** on {metrics['data']}: validation accuracy "
+            f"{accuracy_text(metrics, 'validation')}, fitted in {metrics['fit_seconds']:.3g} s.",
         )
 
     @classmethod
@@ -82,7 +82,8 @@ class Fitted:
             settings=champion["settings"],
             splits=("train", "test"),
             description=f"**{champion['candidate']}**, fitted on all training images of "
-            f"{metrics['data']}: {_accuracy('test', metrics)} on {metrics['n_test']:,} images. "
+            f"{metrics['data']}: test accuracy {accuracy_text(metrics, 'test')} on "
+            f"{metrics['n_test']:,} images. "
             f"{champion['reason']} Its validation accuracy is that of the champion before it was "
             f"fitted again; all other scores are of the test images.",
         )
@@ -118,11 +119,6 @@ def run_tags(run_params: Mapping[str, Any], provenance: Mapping[str, Any]) -> di
 def numbers(metrics: Mapping[str, Any]) -> dict[str, float]:
     """Return the metrics that are numbers."""
     return {key: value for key, value in metrics.items() if isinstance(value, int | float)}
-
-
-def _accuracy(split: str, metrics: Mapping[str, Any]) -> str:
-    value, low, high = (percent(metrics[f"{split}_accuracy{end}"]) for end in ("", "_low", "_high"))
-    return f"{split} accuracy {value} ({low} to {high})"
 
 
 def _public(value: Any) -> Any:  # noqa: ANN401 (whatever YAML has)

@@ -4,23 +4,19 @@ from __future__ import annotations
 
 import tempfile
 import time
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import mlflow.sklearn
-import numpy as np
+import mlflow
 from mlflow import MlflowClient
 from mlflow.data.code_dataset_source import CodeDatasetSource
 from mlflow.data.numpy_dataset import from_numpy
 from mlflow.entities import DatasetInput, InputTag, Metric
-from mlflow.models import infer_signature
 
-import mnist_kedro
 from mnist_kedro.charts import candidate_colours
 from mnist_kedro.saved import Saved
 from mnist_kedro.tracking.children import child_run, log_folds, log_trials
-from mnist_kedro.tracking.registry import register_model
+from mnist_kedro.tracking.models import log_model, register_model
 from mnist_kedro.tracking.results import RUN_ID, Fitted, numbers, public_parameters, run_tags
 
 if TYPE_CHECKING:
@@ -30,16 +26,12 @@ if TYPE_CHECKING:
     from kedro.pipeline import Pipeline
     from mlflow.entities import Run
 
-
 RUN_REPORTS = (
     *("dataset_profile", "sample_grid", "split_counts", "leaderboard", "champion"),
     *("fold_scores", "fold_leaderboard", "test_leaderboard", "tuning_trials", "tuning_chart"),
 )
-# What `mnist_kedro.classifiers` needs where a model is served.
-MODEL_PACKAGES = (*("lazy-loader", "numpy", "pandas", "pydantic", "scikit-learn", "torch", "tqdm"),)
 COPIED = {".csv", ".json", ".md", ".png"}  # files that people read; models go another way
 DIGEST_LENGTH = 36  # the longest that MLflow takes
-EXAMPLES = 2  # images of the input example
 
 
 class TrackedRun:
@@ -93,8 +85,8 @@ class TrackedRun:
                 self._log_child(namespace, Fitted.final(self._saved))
             if output == "tuning_trials":
                 log_trials(self._saved.load(output), self._run_id, self._tags)
-            if output == "fold_scores":
-                log_folds(self._saved.load(output), self._children, self._run_id, self._tags)
+            if output.endswith(".pooled_metrics"):
+                self._log_folds(namespace, self._saved.load(output))
         if child := self._children.get(namespace):
             self._log_files(outputs, child)
 
@@ -110,7 +102,6 @@ class TrackedRun:
             metrics = self._saved.load(f"{champion['candidate']}.{kind}")
             mlflow.log_metrics(numbers(metrics), run_id=self._run_id)
             self._log_data(self._run_id, metrics, "train", "test")
-
         if "final_metrics" in self._outputs:
             scores = numbers(self._saved.load("final_metrics"))
             tests = {name: value for name, value in scores.items() if "test_accuracy" in name}
@@ -152,6 +143,14 @@ class TrackedRun:
             self._children[namespace] = run_id
             self._log_fitted(run_id, fitted)
 
+    def _log_folds(self, candidate: str, metrics: Mapping[str, Any]) -> None:
+        """Log the folds of a candidate; one that was trained before gets a run with its scores."""
+        if candidate not in self._children:
+            with child_run(self._run_id, candidate, self._tags) as run_id:
+                self._children[candidate] = run_id
+                mlflow.log_metrics(numbers(metrics))
+        log_folds(self._children[candidate], metrics)
+
     def _log_fitted(self, run_id: str, fitted: Fitted) -> None:
         mlflow.log_params(fitted.hyperparameters())
         self._log_curves(run_id, fitted)
@@ -160,7 +159,7 @@ class TrackedRun:
         mlflow.log_metrics(end, step=len(fitted.history))
         mlflow.log_metrics(scores)  # without a step: MLflow draws bars, else dots on a curve
         self._log_data(run_id, fitted.metrics, *fitted.splits)
-        model_id = self._log_model(fitted)
+        model_id = log_model(fitted.model, self._saved)
         if "test" in fitted.splits:
             register_model(self._registered_model, model_id, run_id, fitted)
 
@@ -199,17 +198,3 @@ class TrackedRun:
                 if path and path.suffix in COPIED:
                     self._saved.copy(name, Path(folder))
             mlflow.log_artifacts(folder, run_id=run_id)
-
-    def _log_model(self, fitted: Fitted) -> str:
-        examples = np.array(self._saved.load("train_images")[:EXAMPLES])
-        info = mlflow.sklearn.log_model(
-            fitted.model,
-            name="model",
-            serialization_format="pickle",  # as in the catalog: skops knows no network of ours
-            signature=infer_signature(examples, self._saved.load("train_labels")[:EXAMPLES]),
-            input_example=examples,
-            # Without the build's name, `+cpu`: package indexes do not have it.
-            pip_requirements=[f"{p}=={version(p).partition('+')[0]}" for p in MODEL_PACKAGES],
-            code_paths=[str(Path(mnist_kedro.__file__).parent)],  # loads where we are not installed
-        )
-        return str(info.model_id)
