@@ -3,7 +3,8 @@ import pytest
 from kedro.io import DatasetError
 from kedro.validation.exceptions import ParameterValidationError
 
-from mnist_kedro.cli import RunError, check_runner, cli, one_sentence, run
+from mnist_kedro.cli import RunError, cli, one_sentence, run
+from mnist_kedro.configuration import check_runner
 
 
 def raising(error):

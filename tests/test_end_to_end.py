@@ -377,6 +377,18 @@ def test_a_mistake_ends_in_one_sentence_before_anything_is_saved(
     assert not list(project.glob("data/**/*.*"))
 
 
+@pytest.mark.parametrize("runner", ["SequentialRunner", "ParallelRunner"])
+def test_an_error_of_a_node_is_told_once_with_the_name_of_the_node(used_project, run_kedro, runner):
+    rate = "--params=candidates.mlp_64.hyperparameters.learning_rate=1e30"
+    done = run_kedro(used_project, "run", "--namespaces=mlp_64", rate, f"--runner={runner}")
+    assert done.returncode == 1
+    assert done.stderr.count("expected a finite loss") == 1
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith("Error: expected a finite loss, found")
+    assert last.endswith("(in mlp_64.train_candidate)")
+    assert "Traceback" not in done.stderr
+
+
 def test_kedros_other_commands_work(used_project, run_kedro):
     names = run_kedro(used_project, "registry", "list").stdout
     assert yaml.safe_load(names)[0] == "__default__"

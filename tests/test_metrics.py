@@ -13,6 +13,7 @@ from sklearn.tree import DecisionTreeClassifier
 
 from mnist_kedro import mapped
 from mnist_kedro.metrics import (
+    accuracy_text,
     count_parameters,
     mcnemar_p_value,
     percent,
@@ -166,3 +167,8 @@ def test_a_classifier_without_probabilities_is_scored_too(points):
 
 def test_percent():
     assert percent(0.98654) == "98.65 %"
+
+
+def test_an_accuracy_as_people_read_it():
+    metrics = {"test_accuracy": 0.9865, "test_accuracy_low": 0.98, "test_accuracy_high": 0.99064}
+    assert accuracy_text(metrics, "test") == "98.65 % (98.00 to 99.06)"

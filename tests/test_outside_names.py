@@ -62,6 +62,15 @@ def test_the_environment_variable_is_no_way_out(project, outside, run_kedro, mon
     assert_refused(project, done, before, "KEDRO_ENV", repr(str(outside)))
 
 
+def test_a_variable_that_a_file_of_conf_asks_for_is_named(project, run_kedro, monkeypatch):
+    monkeypatch.delenv("CLUSTER_TUNING", raising=False)
+    done = run_kedro(project, "run", "--env=cluster")
+    assert done.stderr.splitlines()[-1] == (
+        "Error: tuning.storage: expected the variable CLUSTER_TUNING in the environment, found "
+        "none: load the file that sets it, such as conf/cluster/cluster.env"
+    )
+
+
 def test_an_environment_that_is_not_there_is_named(project, run_kedro):
     done = run_kedro(project, "run", *INGEST, "--env=nowhere")
     assert_refused(project, done, [], f"does not exist or is not a valid directory: {project}/conf")

@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import pytest
+from kedro.io import DataCatalog, MemoryDataset
 from kedro.pipeline import node, pipeline
 
 from mnist_kedro.progress import CompletedNodes, ProgressHooks
@@ -55,9 +56,13 @@ def test_errors_of_the_callback_reach_the_run(info):
 
 
 def run_hooks(only_missing_outputs=False):
+    """Run the first of three nodes, of which the second was done by an earlier run."""
     hooks, one = ProgressHooks(), node(len, "images", "count", name="count_images")
+    others = [node(len, "images", name, name=f"count_{name}") for name in ("digits", "ink")]
+    provenance = {"run_id": "2", "versions": {"count": "2", "digits": "1", "ink": "2"}}
     run_params = {"only_missing_outputs": only_missing_outputs}
-    hooks.before_pipeline_run(run_params, pipeline([one]))
+    catalog = DataCatalog({"provenance": MemoryDataset(provenance)})
+    hooks.before_pipeline_run(run_params, pipeline([one, *others]), catalog)
     hooks.before_dataset_loaded(one)
     runner_log.info("Completed node: %s", "count_images")
     return hooks
@@ -67,19 +72,20 @@ def test_hooks_show_the_nodes_of_a_run_and_stop(info):
     run_hooks().after_pipeline_run()
     runner_log.info("Completed node: %s", "of another run")
     lines = [r.getMessage() for r in info.records if r.name.startswith("mnist_kedro")]
-    assert lines == ["count_images done in 0.0 s (1 of 1)"]
+    assert lines == ["count_images done in 0.0 s (1 of 3)"]
 
 
-def test_how_many_outputs_are_missing_is_not_known(info):
+def test_what_an_earlier_run_has_done_does_not_count(info):
     run_hooks(only_missing_outputs=True).on_pipeline_error()
-    assert "count_images done in 0.0 s (1 of ?)" in info.messages
+    assert "count_images done in 0.0 s (1 of 2)" in info.messages
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this platform does not fork")
 @pytest.mark.filterwarnings("ignore:.*multi-threaded")
 def test_workers_that_are_forked_show_nothing():
     hooks = ProgressHooks()
-    hooks.before_pipeline_run({"only_missing_outputs": False}, pipeline([node(len, "a", "b")]))
+    nodes = pipeline([node(len, "a", "b")])
+    hooks.before_pipeline_run({"only_missing_outputs": False}, nodes, DataCatalog())
     if not (child := os.fork()):
         os._exit(0 if hooks._progress is None else 1)
     _, status = os.waitpid(child, 0)
@@ -100,7 +106,7 @@ def test_the_console_loses_repetitions_only_and_gets_them_back(info, capsys):
     finally:
         logging.root.removeHandler(console)
     assert capsys.readouterr().err.splitlines() == [
-        "count_images done in 0.0 s (1 of 1)",
+        "count_images done in 0.0 s (1 of 3)",
         "Something new.",
         "Completed node: later",
     ]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import functools
-import inspect
 import os
 import re
 import sys
@@ -13,27 +12,25 @@ from contextlib import suppress
 from typing import IO, TYPE_CHECKING, Any, cast
 
 import click
-from click.core import ParameterSource
 from kedro.config import MissingConfigException
 from kedro.framework.cli.project import CONF_SOURCE_HELP
 from kedro.framework.cli.project import run as kedro_run
 from kedro.framework.cli.utils import (
     KedroCliError,
     env_option,
-    split_node_names,
-    split_string,
     validate_conf_source,
 )
 from kedro.framework.session import KedroSession
 from kedro.io import DataCatalog, DatasetError
-from kedro.utils import load_obj
 from kedro.validation.exceptions import ParameterValidationError
+from omegaconf.errors import InterpolationResolutionError
 
-from mnist_kedro.parameters import UNPRINTABLE, printable, unknown_name
+from mnist_kedro.configuration import check_names, check_runner
+from mnist_kedro.parameters import printable
 from mnist_kedro.stopping import stopped_by_signals
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from kedro.framework.startup import ProjectMetadata
 
@@ -70,8 +67,12 @@ def one_sentence(callback: Callable[..., Any]) -> Callable[..., Any]:
         except ParameterValidationError as error:
             _, *sentences = re.sub(r"Failed to instantiate .*?: ", "", str(error)).splitlines()
             raise RunError("; ".join(line.removeprefix("- ") for line in sentences)) from error
+        except InterpolationResolutionError as error:  # a reference in a file of conf/
+            reason = str(error).splitlines()[0].rpartition("resolving interpolation: ")[2]
+            raise RunError(f"{error.full_key}: {reason}") from error
         except (ValueError, OSError, ArithmeticError, MissingConfigException) as error:
-            raise RunError(str(error)) from error
+            where = "".join(f" ({note})" for note in getattr(error, "__notes__", ()))
+            raise RunError(f"{error}{where}") from error
         except ModuleNotFoundError as error:
             hint = 'pip install "mnist_kedro[cluster]" has what Dask, S3 and PostgreSQL need'
             raise RunError(f"{error}: {hint}") from error
@@ -84,44 +85,6 @@ def one_sentence(callback: Callable[..., Any]) -> Callable[..., Any]:
 @click.group(name="mnist_kedro")
 def cli() -> None:
     """Commands of mnist_kedro."""
-
-
-def check_names(context: click.Context) -> None:
-    """Refuse an option in which Kedro can read no names, such as `fi[nal`: it would run all.
-
-    Versions are names of folders, so they have no control characters either.
-
-    Raises:
-        ValueError: There is one.
-    """
-    for option in context.command.params:
-        name = str(option.name)
-        given = context.get_parameter_source(name) is not ParameterSource.DEFAULT
-        names = getattr(option.callback, "__wrapped__", None) in (split_string, split_node_names)
-        if given and names and not context.params[name]:
-            raise ValueError(f"expected names in {option.opts[0]}, found none that can be read")
-    for version in context.params["load_versions"].values():
-        if UNPRINTABLE.search(version):
-            raise ValueError(f"expected versions without control characters, found {version!a}")
-
-
-def check_runner(path: str, options: Mapping[str, Any]) -> None:
-    """Refuse a runner that is not there, and options that it does not have.
-
-    Raises:
-        ValueError: There is one.
-    """
-    try:
-        runner = load_obj(path, "kedro.runner")
-    except (AttributeError, ImportError, ValueError) as error:
-        raise ValueError(
-            f"expected --runner to be SequentialRunner, ThreadRunner, ParallelRunner or "
-            f"mnist_kedro.runners.DaskRunner, found '{path}': {error}"
-        ) from error
-    known = inspect.signature(runner).parameters
-    for name in options:
-        if name not in known:
-            raise ValueError(unknown_name(f"option of {path}", name, known))
 
 
 @one_sentence

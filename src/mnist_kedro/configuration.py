@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import inspect
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
+from click.core import ParameterSource
 from kedro.config import OmegaConfigLoader
-from kedro.utils import find_kedro_project
+from kedro.framework.cli.utils import split_node_names, split_string
+from kedro.utils import find_kedro_project, load_obj
 
-from mnist_kedro.parameters import UNPRINTABLE, public_address
+from mnist_kedro.parameters import UNPRINTABLE, public_address, unknown_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    import click
 
 ENVIRONMENT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 # Parameters that say where a run writes: a folder, or a database, which may be a file.
@@ -47,6 +53,58 @@ class ConfigLoader(OmegaConfigLoader):
 def project_folder() -> Path:
     """Return the project's folder, from wherever in it one starts."""
     return find_kedro_project(Path.cwd()) or Path.cwd()
+
+
+def environment_variable(name: str) -> str:
+    """Return a variable of the environment, for `${oc.env:name}` in a file of `conf/`.
+
+    Raises:
+        ValueError: It is not set.
+    """
+    if name not in os.environ:
+        raise ValueError(
+            f"expected the variable {name} in the environment, found none: load the file that sets "
+            f"it, such as conf/cluster/cluster.env"
+        )
+    return os.environ[name]
+
+
+def check_names(context: click.Context) -> None:
+    """Refuse an option in which Kedro can read no names, such as `fi[nal`: it would run all.
+
+    Versions are names of folders, so they have no control characters either.
+
+    Raises:
+        ValueError: There is one.
+    """
+    for option in context.command.params:
+        name = str(option.name)
+        given = context.get_parameter_source(name) is not ParameterSource.DEFAULT
+        names = getattr(option.callback, "__wrapped__", None) in (split_string, split_node_names)
+        if given and names and not context.params[name]:
+            raise ValueError(f"expected names in {option.opts[0]}, found none that can be read")
+    for version in context.params["load_versions"].values():
+        if UNPRINTABLE.search(version):
+            raise ValueError(f"expected versions without control characters, found {version!a}")
+
+
+def check_runner(path: str, options: Mapping[str, Any]) -> None:
+    """Refuse a runner that is not there, and options that it does not have.
+
+    Raises:
+        ValueError: There is one.
+    """
+    try:
+        runner = load_obj(path, "kedro.runner")
+    except (AttributeError, ImportError, ValueError) as error:
+        raise ValueError(
+            f"expected --runner to be SequentialRunner, ThreadRunner, ParallelRunner or "
+            f"mnist_kedro.runners.DaskRunner, found '{path}': {error}"
+        ) from error
+    known = inspect.signature(runner).parameters
+    for name in options:
+        if name not in known:
+            raise ValueError(unknown_name(f"option of {path}", name, known))
 
 
 def _check_environment(env: str | None) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
 import numpy as np
 from pydantic import Field
@@ -13,7 +13,6 @@ from mnist_kedro.descriptions import FILES, FileName, Published, Sha256
 from mnist_kedro.idx import IdxFormatError, idx_sha256
 from mnist_kedro.labelled_pictures import read_split
 from mnist_kedro.mirrors import fetch
-from mnist_kedro.parameters import Parameters
 from mnist_kedro.sources import find_file, has_sha256, read_file
 
 if TYPE_CHECKING:
@@ -23,20 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 TEST = ("test_images", "test_labels")  # of `FILES`
-
-
-class QmnistFiles(Parameters):
-    """Their names, without `.gz`."""
-
-    test_images: FileName
-    test_numbers: FileName
-
-
-class QmnistChecksums(Parameters):
-    """The sha256 of each file."""
-
-    test_images: Sha256
-    test_numbers: Sha256
+QmnistKey = Literal["test_images", "test_numbers"]
 
 
 class Qmnist(Published):
@@ -44,23 +30,23 @@ class Qmnist(Published):
 
     Args:
         first: The first one that is taken, counted from 0.
-        files: Names.
-        sha256: Checksums.
+        files: Names of both, without `.gz`.
+        sha256: Of both.
     """
 
     BY_HAND = "final_training.extra_test"
 
     first: int = Field(ge=0)
-    files: QmnistFiles
-    sha256: QmnistChecksums
+    files: Annotated[dict[QmnistKey, FileName], Field(min_length=2)]
+    sha256: Annotated[dict[QmnistKey, Sha256], Field(min_length=2)]
 
     def file_names(self) -> dict[str, str]:
         """Return the name of each file."""
-        return dict(self.files.model_dump())
+        return {str(key): name for key, name in self.files.items()}
 
     def checksums(self) -> dict[str, str]:
         """Return the sha256 of each file."""
-        return dict(self.sha256.model_dump())
+        return {str(key): value for key, value in self.sha256.items()}
 
 
 class ExtraTest(NamedTuple):
@@ -104,7 +90,7 @@ def load_extra_test(
         )
     if (folder / "test").is_dir():
         return ExtraTest(folder.name, *read_split(folder / "test", class_names))
-    if any(folder.glob(f"{qmnist.files.test_images}*")):
+    if any(folder.glob(f"{qmnist.files['test_images']}*")):
         return _read_qmnist(folder, qmnist, class_names)
     images, labels = (read_file(key, find_file(folder, FILES[key])) for key in TEST)
     return _checked(ExtraTest(folder.name, images, labels), len(class_names))

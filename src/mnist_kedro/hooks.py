@@ -21,6 +21,7 @@ from mnist_kedro.saved import Saved
 if TYPE_CHECKING:
     from kedro.io import DataCatalog
     from kedro.pipeline import Pipeline
+    from kedro.pipeline.node import Node
 
 READ_BY_HOOKS = {"tracking"}  # parameters
 PACKAGES = (
@@ -106,6 +107,11 @@ class ProjectHooks:
         self._end()
         versions = catalog[PROVENANCE].load()["versions"]
         print_summary(pipeline.all_outputs(), Saved(catalog, versions))
+
+    @hook_impl
+    def on_node_error(self, error: Exception, node: Node) -> None:
+        """Say where it was."""
+        error.add_note(f"in {node.name}")
 
     @hook_impl
     def on_pipeline_error(self) -> None:

@@ -19,6 +19,8 @@ from mnist_kedro.calibration import (
 from mnist_kedro.lazy import pd
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import NDArray
 
     from mnist_kedro.classifiers.classifier import Classifier
@@ -183,6 +185,17 @@ def count_parameters(classifier: Any) -> int | None:  # noqa: ANN401 (any estima
 def percent(fraction: float) -> str:
     """Return a fraction as people read it: `0.9865` as `98.65 %`."""
     return f"{100 * fraction:.2f} %"
+
+
+def accuracy_text(metrics: Mapping[Any, Any], split: str) -> str:
+    """Return the accuracy of a split as people read it: `98.65 % (98.05 to 99.06)`."""
+    return f"{percent(metrics[f'{split}_accuracy'])} ({interval_text(metrics, split)})"
+
+
+def interval_text(metrics: Mapping[Any, Any], split: str) -> str:
+    """Return the ends of the 95 % interval of an accuracy, in percent: `98.05 to 99.06`."""
+    low, high = (100 * metrics[f"{split}_accuracy_{end}"] for end in ("low", "high"))
+    return f"{low:.2f} to {high:.2f}"
 
 
 def _single_prediction_ms(classifier: Classifier, images: NDArray[np.uint8]) -> float:

@@ -15,6 +15,7 @@ from mnist_kedro.progress_bar import Progress
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from kedro.io import DataCatalog
     from kedro.pipeline import Pipeline
     from kedro.pipeline.node import Node
 
@@ -66,12 +67,17 @@ class ProgressHooks:
             os.register_at_fork(after_in_child=self._become_worker)
 
     @hook_impl(trylast=True)  # after the checks
-    def before_pipeline_run(self, run_params: dict[str, Any], pipeline: Pipeline) -> None:
+    def before_pipeline_run(
+        self, run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog
+    ) -> None:
         """Begin to show progress."""
         self.close()
         names = [node.name for node in pipeline.nodes]
-        # Kedro decides later which outputs are missing.
-        total = None if run_params["only_missing_outputs"] else len(names)
+        total = len(names)
+        if run_params["only_missing_outputs"]:
+            provenance = catalog.load("provenance")
+            versions, run_id = provenance["versions"], provenance["run_id"]
+            total = sum(any(versions[k] == run_id for k in n.outputs) for n in pipeline.nodes)
         self._progress = self._shown.enter_context(Progress(names, total))
         self._shown.enter_context(CompletedNodes(self._progress.complete))
         _tidy_logging(self._shown, self._progress.on_terminal)

@@ -22,10 +22,10 @@ class Progress:
 
     Args:
         nodes: The names of the run's nodes, `<candidate or stage>.<function>` or `<function>`.
-        total: How many of them will run, `None` where that is not known.
+        total: How many of them will run.
     """
 
-    def __init__(self, nodes: Sequence[str], total: int | None) -> None:
+    def __init__(self, nodes: Sequence[str], total: int) -> None:
         from tqdm import tqdm
 
         self._lock = multiprocessing.RLock()
@@ -72,10 +72,8 @@ class Progress:
         since, start = ("after ", self._start) if begun is None else ("", begun)
         seconds = duration(perf_counter() - start)
         if self._bar.disable:
-            label, total = _label(name), self._total or "?"
-            logger.info(
-                "%s done %s%s (%d of %s)", label, since or "in ", seconds, self._done, total
-            )
+            progress = self._done, self._total
+            logger.info("%s done %s%s (%d of %d)", _label(name), since or "in ", seconds, *progress)
         else:
             columns = zip(_parts(name), self._widths, strict=True)
             text = "  ".join(part.ljust(width) for part, width in columns if width)

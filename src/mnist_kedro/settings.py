@@ -3,10 +3,8 @@
 import os
 import warnings
 
-from omegaconf.resolvers import oc
-
 from mnist_kedro import whole_files
-from mnist_kedro.configuration import ConfigLoader, project_folder
+from mnist_kedro.configuration import ConfigLoader, environment_variable, project_folder
 from mnist_kedro.hooks import ProjectHooks
 from mnist_kedro.progress import progress_hooks
 from mnist_kedro.session import Context, Session
@@ -38,7 +36,7 @@ CONFIG_LOADER_ARGS = {
     },
     # `${project:}` is the project's folder, from wherever one starts; `${oc.env:NAME}` a variable,
     # which Kedro resolves in credentials only.
-    "custom_resolvers": {"project": lambda: str(project_folder()), "oc.env": oc.env},
+    "custom_resolvers": {"project": lambda: str(project_folder()), "oc.env": environment_variable},
     # An environment changes the values it names and keeps all others.
     "merge_strategy": {"parameters": "soft"},
 }

@@ -13,7 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from mnist_kedro.metrics import percent
+from mnist_kedro.metrics import accuracy_text, interval_text, percent
 from mnist_kedro.tables import folds_table, predictions_table
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def _candidates_table(rows: Sequence[Mapping[Any, Any]], console: Console) -> Ta
     columns = {
         "candidate": [escape(row["candidate"]) + " *" * bool(row.get("champion")) for row in rows],
         "accuracy": [percent(row["validation_accuracy"]) for row in rows],
-        "95 % interval": [_interval(row, "validation") for row in rows],
+        "95 % interval": [interval_text(row, "validation") for row in rows],
         "fit": [f"{row['fit_seconds']:,.2f} s" for row in rows],
         "per image": [f"{row['predict_ms_per_image']:.3f} ms" for row in rows],
         "model": [f"{row['model_bytes'] / 1e6:,.2f} MB" for row in rows],
@@ -101,15 +101,6 @@ def _candidates_table(rows: Sequence[Mapping[Any, Any]], console: Console) -> Ta
     return table
 
 
-def _accuracy(metrics: Mapping[Any, Any], split: str) -> str:
-    return f"{percent(metrics[f'{split}_accuracy'])} ({_interval(metrics, split)})"
-
-
-def _interval(metrics: Mapping[Any, Any], split: str) -> str:
-    low, high = (100 * metrics[f"{split}_accuracy_{end}"] for end in ("low", "high"))
-    return f"{low:.2f} to {high:.2f}"
-
-
 def _say_if_stale(console: Console, champion: Mapping[str, Any], saved: Saved) -> None:
     """Say so if there is a final model, and it is of another champion."""
     if not saved.catalog.exists("final_manifest"):
@@ -121,11 +112,11 @@ def _say_if_stale(console: Console, champion: Mapping[str, Any], saved: Saved) -
 
 
 def _say_test(console: Console, metrics: Mapping[str, Any]) -> None:
-    on = f"{_accuracy(metrics, 'test')} on {metrics['n_test']:,} test images"
+    on = f"{accuracy_text(metrics, 'test')} on {metrics['n_test']:,} test images"
     who = f"{metrics['candidate']}, fitted on all training images of {metrics['data']}"
     _say(console, "Test", f"{on}: {who}.")
     if name := metrics.get("extra_test"):
-        on = f"{_accuracy(metrics, 'extra_test')} on {metrics['n_extra_test']:,} further images"
+        on = f"{accuracy_text(metrics, 'extra_test')} on {metrics['n_extra_test']:,} further images"
         _say(console, "Extra", f"{on}, {name}.")
 
 
@@ -141,14 +132,18 @@ def _say_extras(console: Console, made: Collection[str], saved: Saved) -> None:
 def _say_tests(console: Console, table: pd.DataFrame) -> None:
     width = table["candidate"].str.len().max()
     for n, row in enumerate(table.to_dict("records")):
-        _say(console, "" if n else "Test", f"{row['candidate']:{width}}  {_accuracy(row, 'test')}")
+        _say(
+            console,
+            "" if n else "Test",
+            f"{row['candidate']:{width}}  {accuracy_text(row, 'test')}",
+        )
 
 
 def _say_trials(console: Console, trials: pd.DataFrame) -> None:
     best = trials.iloc[0].to_dict()
     pruned = int((trials["state"] == "pruned").sum())
     of = f"{len(trials)} networks, {pruned} of them pruned, on the images that chose it"
-    what = f"hidden units {best['candidate']}, {_accuracy(best, 'validation')}"
+    what = f"hidden units {best['candidate']}, {accuracy_text(best, 'validation')}"
     _say(console, "Best", f"of {of}: {what}, {best['fit_seconds']:.1f} s.")
 
 

@@ -6,16 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mnist_kedro.metrics import percent
-
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
-
-def accuracy(metrics: Mapping[str, Any], split: str) -> str:
-    """Return the accuracy of a split, with its 95 % interval."""
-    low, high = (percent(metrics[f"{split}_accuracy_{end}"]) for end in ("low", "high"))
-    return f"{percent(metrics[f'{split}_accuracy'])} ({low} to {high})"
+    from collections.abc import Iterable
 
 
 def share(value: float) -> str:

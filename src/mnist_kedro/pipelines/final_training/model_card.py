@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from mnist_kedro.calibration import BINS
 from mnist_kedro.lazy import pd
-from mnist_kedro.metrics import percent
-from mnist_kedro.pipelines.final_training.markdown import accuracy, share, table_of
+from mnist_kedro.metrics import accuracy_text, percent
+from mnist_kedro.pipelines.final_training.markdown import share, table_of
 
 LISTED = 10  # mistakes and suspects
 # A sentence a line: plain text that people can read, and Markdown.
@@ -105,9 +105,9 @@ def write_model_card(
         champion=champion,
         metrics=final_metrics,
         provenance=provenance,
-        test=accuracy(final_metrics, "test"),
+        test=accuracy_text(final_metrics, "test"),
         extra_test=_extra_test(final_metrics),
-        validation=accuracy(champion, "validation"),
+        validation=accuracy_text(champion, "validation"),
         validated=f"the rest, in {folds} folds" if folds else "the validation images",
         n_train=len(train_labels),
         classes=", ".join(class_names),
@@ -127,7 +127,7 @@ def _extra_test(metrics: dict[str, Any]) -> str:
         return ""
     return (
         f"Of {metrics['n_extra_test']:,} further images, {metrics['extra_test']}, it reads "
-        f"{accuracy(metrics, 'extra_test')}.\n"
+        f"{accuracy_text(metrics, 'extra_test')}.\n"
     )
 
 
