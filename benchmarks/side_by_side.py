@@ -1,7 +1,7 @@
 """`python -m benchmarks.side_by_side`: what it costs to send nodes to workers, and what it gives.
 
 Its figures are in docs/scaling.md. Not part of `python -m benchmarks`: two cores must be free, for
-ten minutes.
+twenty minutes.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ NODES = 50  # of no work, to measure what a node costs
 COUNTS = (6, 20, 100, 200)  # of simulated candidates
 SECONDS = 0.25  # each of them takes
 # Of one size, so that two workers, whose trials end in another order, do the same work.
-SEARCH = "tuning: {trials: 12, hidden_layers: [2, 2], hidden_units: [512]}\n"
+SEARCH = "tuning: {hidden_layers: [2, 2], hidden_units: [512]}\n"
 
 
 def nothing() -> int:
