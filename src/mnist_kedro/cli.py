@@ -26,7 +26,7 @@ from kedro.validation.exceptions import ParameterValidationError
 from omegaconf.errors import InterpolationResolutionError
 
 from mnist_kedro.configuration import check_names, check_runner
-from mnist_kedro.parameters import printable
+from mnist_kedro.parameters import printable, sentence_of
 from mnist_kedro.stopping import stopped_by_signals
 
 if TYPE_CHECKING:
@@ -71,8 +71,7 @@ def one_sentence(callback: Callable[..., Any]) -> Callable[..., Any]:
             reason = str(error).splitlines()[0].rpartition("resolving interpolation: ")[2]
             raise RunError(f"{error.full_key}: {reason}") from error
         except (ValueError, OSError, ArithmeticError, MissingConfigException) as error:
-            where = "".join(f" ({note})" for note in getattr(error, "__notes__", ()))
-            raise RunError(f"{error}{where}") from error
+            raise RunError(sentence_of(error)) from error
         except ModuleNotFoundError as error:
             hint = 'pip install "mnist_kedro[cluster]" has what Dask, S3 and PostgreSQL need'
             raise RunError(f"{error}: {hint}") from error

@@ -70,6 +70,11 @@ def printable(text: str) -> str:
     return UNPRINTABLE.sub(lambda found: ascii(found[0])[1:-1], text)
 
 
+def sentence_of(error: Exception) -> str:
+    """Return what an error says, and where it was: `expected a, found b (in cnn.fit)`."""
+    return "".join([str(error), *(f" ({note})" for note in getattr(error, "__notes__", ()))])
+
+
 def public_address(address: str) -> str:
     """Return an address, or a text with one, without the user and password in it.
 

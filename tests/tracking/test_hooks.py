@@ -69,7 +69,9 @@ def test_after_an_exception_the_run_failed_and_finished_candidates_are_logged(
     assert done.returncode == 1
     _, runs = runs_in(store(used_project))
     assert runs["parent"].info.status == "FAILED"
-    assert "expected a finite loss" in runs["parent"].data.tags["mlflow.note.content"]
+    why = runs["parent"].data.tags["mlflow.note.content"]
+    assert why.startswith("Failed: expected a finite loss")
+    assert why.endswith("(in mlp_64.train_candidate)")
     assert "mlp_64" not in runs
     finished = runs["logistic_regression"]
     assert finished.info.status == "FINISHED"

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from kedro.framework.hooks import hook_impl
 
-from mnist_kedro.parameters import public_address
+from mnist_kedro.parameters import public_address, sentence_of
 from mnist_kedro.progress import CompletedNodes
 from mnist_kedro.runs import has_ended
 from mnist_kedro.stopping import is_stopping, last_words
@@ -90,7 +90,7 @@ class TrackingHooks:
     @hook_impl
     def on_pipeline_error(self, error: Exception) -> None:
         """End the run as failed; the candidates that were finished are logged."""
-        self._log(lambda run: run.describe(public_address(f"Failed: {error}")))
+        self._log(lambda run: run.describe(public_address(f"Failed: {sentence_of(error)}")))
         self._end("KILLED" if is_stopping() else "FAILED")  # a worker may have been stopped first
 
     def _log(self, step: Callable[[TrackedRun], None]) -> None:
