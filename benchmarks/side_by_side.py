@@ -28,12 +28,11 @@ from benchmarks.commands import KEDRO, run, run_timed
 from benchmarks.default_run import copy_project
 from benchmarks.measure import in_turn
 from mnist_kedro import whole_files
-from mnist_kedro.runners import DaskRunner
+from mnist_kedro.runners.dask_runner import DaskRunner, start_cluster
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from distributed import LocalCluster
     from kedro.runner import AbstractRunner
 
 RUNS = 3
@@ -70,19 +69,6 @@ def seconds(runner: AbstractRunner, work: Callable[[], object], count: int) -> f
         start = time.perf_counter()
         runner.run(pipeline, catalog)
         return time.perf_counter() - start
-
-
-def cluster(workers: int) -> LocalCluster:
-    """Start workers that stay, as those of a running scheduler do."""
-    from distributed import LocalCluster
-
-    return LocalCluster(
-        n_workers=workers,
-        threads_per_worker=1,
-        resources={"threads": 1},
-        dashboard_address="127.0.0.1:0",
-        memory_limit=None,
-    )
 
 
 def measure_nodes(one: str, two: str) -> None:
@@ -158,7 +144,8 @@ def main() -> None:
     configure_project("mnist_kedro")
     logging.disable(logging.INFO)
     whole_files.register()
-    with cluster(1) as one, cluster(2) as two:
+    # Workers that stay, as those of a running scheduler do.
+    with start_cluster(1) as one, start_cluster(2) as two:
         addresses = one.scheduler_address, two.scheduler_address
         measure_nodes(*addresses)
         measure_counts(addresses[1])

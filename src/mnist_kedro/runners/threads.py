@@ -11,7 +11,6 @@ if TYPE_CHECKING:
 
 TAG = "threads-"  # of a node, before its number of threads; Kedro's tags have no `=`
 # Read by OpenMP, MKL and OpenBLAS when they are loaded, and by joblib each time (`n_jobs: -1`).
-# Dask sets the first three to 1 in its workers.
 VARIABLES = (
     *("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"),
     "LOKY_MAX_CPU_COUNT",
