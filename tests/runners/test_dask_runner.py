@@ -212,8 +212,9 @@ def test_where_nothing_is_to_be_done_no_cluster_is_started(run):
     assert DaskRunner(address="tcp://127.0.0.1:9").run(Pipeline([]), DataCatalog()) == {}
 
 
-def test_workers_of_its_own_leave_memory_to_malloc():
+def test_workers_of_its_own_leave_memory_to_malloc(monkeypatch):
     """With Dask's MALLOC_TRIM_THRESHOLD_, networks take half as much time more."""
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)  # which would go before
     with dask_runner.start_cluster(1, threads=2) as cluster, Client(cluster) as client:
         names = ("MALLOC_TRIM_THRESHOLD_", "OMP_NUM_THREADS")
         found = client.gather(client.map(os.getenv, names))
