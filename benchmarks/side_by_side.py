@@ -28,7 +28,8 @@ from benchmarks.commands import KEDRO, run, run_timed
 from benchmarks.default_run import copy_project
 from benchmarks.measure import in_turn
 from mnist_kedro import whole_files
-from mnist_kedro.runners.dask_runner import DaskRunner, start_cluster
+from mnist_kedro.runners import DaskRunner
+from mnist_kedro.runners.local_cluster import start_cluster
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -103,23 +104,28 @@ def measure_counts(address: str) -> None:
     print(f"each of {max(COUNTS)} costs {many / few:.2f} times as much as each of {min(COUNTS)}")
 
 
-def measure_search(one: str, two: str) -> None:
+def measure_search() -> None:
     """Print how long `kedro run --pipelines=tuning` takes on one worker and on two, in turn."""
     with TemporaryDirectory() as folder:
         project = copy_project(Path(folder))
         (project / "conf" / "local" / "parameters.yml").write_text(SEARCH)
         source = f"--params=data_ingestion.source={DATA.resolve()},tracking.enabled=false"
         run((*KEDRO, "run", "--pipelines=data_ingestion,data_split", source), project)
-        sides = [partial(search, project, one, 1), partial(search, project, two, 2)]
-        for side in sides:  # so that the workers have imported all
-            side(more=",tuning.trials=2,tuning.epochs=1")
-        results = in_turn(sides, RUNS)
+        results = in_turn([partial(search_alone, project, workers) for workers in (1, 2)], RUNS)
     speeds = []
     for workers, times in enumerate(results, start=1):
         took, epochs = map(statistics.median, zip(*times, strict=True))
         speeds.append(statistics.median(count / each for each, count in times))
         print(f"a search with {workers} of the workers: {took:.1f} s, {epochs:.0f} epochs")
     print(f"epochs a second with two workers, of one: {speeds[1] / speeds[0]:.2f}")
+
+
+def search_alone(project: Path, workers: int) -> tuple[float, int]:
+    """Search anew on a cluster beside which there is none, whose workers have imported all."""
+    with start_cluster(workers) as started:
+        address = started.scheduler_address
+        search(project, address, workers, ",tuning.trials=2,tuning.epochs=1")
+        return search(project, address, workers)
 
 
 def search(project: Path, address: str, workers: int, more: str = "") -> tuple[float, int]:
@@ -149,7 +155,7 @@ def main() -> None:
         addresses = one.scheduler_address, two.scheduler_address
         measure_nodes(*addresses)
         measure_counts(addresses[1])
-        measure_search(*addresses)
+    measure_search()
 
 
 if __name__ == "__main__":

@@ -1,20 +1,18 @@
 """Nodes on workers: what they may do to the results, to each other and to the run."""
 
 import contextlib
-import os
 import signal
 import time
 
 import pandas as pd
 import psutil
 import pytest
-from distributed import Client
 from kedro.framework.session import KedroSession
 from kedro.framework.startup import bootstrap_project
 from kedro.io import DataCatalog
 from kedro.pipeline import Pipeline, node
 
-from mnist_kedro.runners import DaskRunner, dask_runner
+from mnist_kedro.runners import DaskRunner
 from tests.runners import nodes
 
 pytestmark = pytest.mark.slow
@@ -210,12 +208,3 @@ def test_a_run_that_is_stopped_leaves_no_workers(used_project, start):
 
 def test_where_nothing_is_to_be_done_no_cluster_is_started(run):
     assert DaskRunner(address="tcp://127.0.0.1:9").run(Pipeline([]), DataCatalog()) == {}
-
-
-def test_workers_of_its_own_leave_memory_to_malloc(monkeypatch):
-    """With Dask's MALLOC_TRIM_THRESHOLD_, networks take half as much time more."""
-    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)  # which would go before
-    with dask_runner.start_cluster(1, threads=2) as cluster, Client(cluster) as client:
-        names = ("MALLOC_TRIM_THRESHOLD_", "OMP_NUM_THREADS")
-        found = client.gather(client.map(os.getenv, names))
-    assert found == [None, "2"]

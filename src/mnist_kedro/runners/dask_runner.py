@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import tempfile
 from concurrent.futures import CancelledError, Executor, Future
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
@@ -14,19 +13,19 @@ from kedro.io import DataCatalog, MemoryDataset, SharedMemoryDataset
 from kedro.runner import AbstractRunner
 
 from mnist_kedro.runners.on_worker import run_task
-from mnist_kedro.runners.threads import VARIABLES, threads_of
+from mnist_kedro.runners.local_cluster import start_cluster
+from mnist_kedro.runners.threads import RESOURCE, threads_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from distributed import Client, LocalCluster
+    from distributed import Client
     from kedro.io import CatalogProtocol
     from kedro.pipeline import Pipeline
     from kedro.pipeline.node import Node
     from kedro.runner import Task
     from pluggy import PluginManager
 
-RESOURCE = "threads"  # of workers: Dask gives each no more nodes than that
 ANSWER_SECONDS = 10  # within which a scheduler answers, or counts as out of reach
 
 
@@ -132,30 +131,6 @@ class DaskRunner(AbstractRunner):
                 f"{RESOURCE}={most}, found {len(found) or 'none'} with --nthreads 1"
                 + (f" and at most {max(found):g} {RESOURCE}" if found else "")
             )
-
-
-def start_cluster(workers: int, threads: int = 1) -> LocalCluster:
-    """Start a cluster on this machine; a context that ends it.
-
-    Args:
-        workers: How many, each a process that takes one node at a time.
-        threads: Which each of them has.
-    """
-    import dask
-    from distributed import LocalCluster
-
-    # Not Dask's, by which malloc gives back at once what is freed: training asks for it again at
-    # each step, and takes half as much time more.
-    variables = dict.fromkeys(VARIABLES, threads)
-    with dask.config.set({"distributed.nanny.pre-spawn-environ": variables}):
-        return LocalCluster(
-            n_workers=workers,
-            threads_per_worker=1,
-            resources={RESOURCE: threads},
-            env={"TMPDIR": tempfile.gettempdir()},  # the run's, which is removed with it
-            dashboard_address="127.0.0.1:0",
-            memory_limit=None,
-        )
 
 
 class _Workers(Executor):

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from kedro.pipeline.node import Node
 
 TAG = "threads-"  # of a node, before its number of threads; Kedro's tags have no `=`
+RESOURCE = "threads"  # of a worker: Dask gives it no more nodes than that
 # Read by OpenMP, MKL and OpenBLAS when they are loaded, and by joblib each time (`n_jobs: -1`).
 VARIABLES = (
     *("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"),
