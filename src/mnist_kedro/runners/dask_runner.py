@@ -12,8 +12,8 @@ from kedro.framework import project
 from kedro.io import DataCatalog, MemoryDataset, SharedMemoryDataset
 from kedro.runner import AbstractRunner
 
-from mnist_kedro.runners.on_worker import run_task
 from mnist_kedro.runners.local_cluster import start_cluster
+from mnist_kedro.runners.on_worker import run_task
 from mnist_kedro.runners.threads import RESOURCE, threads_of
 
 if TYPE_CHECKING:
