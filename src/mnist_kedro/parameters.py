@@ -20,7 +20,8 @@ UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 class Parameters(BaseModel):
     """Base of all parameter models: no unknown keys, no changes, errors of one sentence each."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    # Built when it is first used: `kedro registry list` needs none of them.
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     @classmethod
     def model_validate(cls, obj: Any, **kwargs: Any) -> Self:  # noqa: ANN401 (as in pydantic)
