@@ -15,11 +15,7 @@ import click
 from kedro.config import MissingConfigException
 from kedro.framework.cli.project import CONF_SOURCE_HELP
 from kedro.framework.cli.project import run as kedro_run
-from kedro.framework.cli.utils import (
-    KedroCliError,
-    env_option,
-    validate_conf_source,
-)
+from kedro.framework.cli.utils import KedroCliError, env_option, validate_conf_source
 from kedro.framework.session import KedroSession
 from kedro.io import DataCatalog, DatasetError
 from kedro.validation.exceptions import ParameterValidationError

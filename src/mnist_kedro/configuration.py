@@ -1,4 +1,4 @@
-"""What a command line or the environment names: it stays in the project's folders."""
+"""What a command line or the environment names: it exists, and stays in the project's folders."""
 
 from __future__ import annotations
 
