@@ -25,6 +25,15 @@ VARIABLES = ROOT / "conf" / "cluster" / "cluster.env"
 SECONDS = 120.0  # within which a service answers; the first time, that of S3 is downloaded
 STOPPING = 10.0  # seconds, after which a service is killed
 BUCKET = "mnist-kedro"
+READY = """\
+The cluster is up:
+  scheduler  {CLUSTER_SCHEDULER}
+  MLflow     {MLFLOW_TRACKING_URI}
+  S3         {AWS_ENDPOINT_URL}
+Next: set -a; . conf/cluster/cluster.env; set +a
+      kedro run --env=cluster --runner=mnist_kedro.runners.DaskRunner \\
+        --runner-params=address=$CLUSTER_SCHEDULER
+"""
 
 
 def up(folder: Path, variables: Mapping[str, str]) -> None:
@@ -107,6 +116,7 @@ def main() -> None:
         except (OSError, RuntimeError, subprocess.SubprocessError) as error:
             down(folder)
             sys.exit(f"Error: {error}")
+        sys.stdout.write(READY.format(**variables))
     elif sys.argv[1:] == ["down"]:
         down(folder)
     else:

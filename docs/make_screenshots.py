@@ -19,6 +19,7 @@ from rich.console import Console
 from rich.text import Text
 
 from docs import digits, pages
+from mnist_kedro.saved import Saved
 from mnist_kedro.summary import print_summary
 
 if TYPE_CHECKING:
@@ -96,7 +97,7 @@ def terminal(project: Path) -> str:
         printed = io.StringIO()
         terminal = {"FORCE_COLOR": "1", "COLUMNS": str(COLUMNS), "TERM": "xterm-256color"}
         with patch.dict(os.environ, terminal), contextlib.redirect_stdout(printed):
-            print_summary(SUMMARISED, catalog)
+            print_summary(SUMMARISED, Saved(catalog, {}))
     console = Console(record=True, file=io.StringIO(), width=COLUMNS)
     console.print(Text.from_ansi(printed.getvalue()))
     return console.export_svg(title="kedro run")

@@ -65,13 +65,13 @@ def run(tmp_path, monkeypatch):
         if not catalog.exists("images"):
             catalog.save("images", 1)
         params = {"run_id": version, "project_path": str(tmp_path)}
-        params |= {"only_missing_outputs": only_missing}
+        params |= {"only_missing_outputs": only_missing, "env": None}
         project_hooks = ProjectHooks()
         ran.clear()
         project_hooks.before_pipeline_run(params, pipe, catalog)
         try:
             SequentialRunner().run(pipe, catalog, only_missing_outputs=only_missing)
-            project_hooks.after_pipeline_run(pipe, catalog)
+            project_hooks.after_pipeline_run(params, pipe, catalog)
         except ZeroDivisionError:
             assert fails
             project_hooks.on_pipeline_error()

@@ -39,14 +39,14 @@ def printed(capsys, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "mlflow.db").touch()  # else there is nothing to look at with `make ui`
 
-    def summarise(made, *, columns=100, **saved):
+    def summarise(made, *, columns=100, env=None, **saved):
         monkeypatch.setattr("mnist_kedro.summary.NARROWEST", columns)
         # Like those of the real catalog, every dataset is known, whether saved or not.
         datasets = {"final_manifest": MemoryDataset()} | {
             name: data if hasattr(data, "resolve_load_version") else MemoryDataset(data)
             for name, data in saved.items()
         }
-        print_summary(made, Saved(DataCatalog(datasets), {}))
+        print_summary(made, Saved(DataCatalog(datasets), {}), env)
         return [line.rstrip() for line in capsys.readouterr().out.splitlines()]
 
     return summarise
@@ -68,6 +68,16 @@ def test_of_a_selection_the_table_the_champion_and_what_next(printed):
         "          make ui                      compares runs in MLflow's UI",
         "          make viz                     shows the DAG, with pictures",
     ]
+
+
+def test_in_another_environment_the_next_steps_stay_in_it(printed):
+    lines = printed({"champion"}, env="fashion", champion=CHAMPION)
+    assert lines == [
+        "Champion  cnn is best.",
+        "Next      kedro run --env=fashion --pipelines=final  fits and tests the champion",
+    ]
+    lines = printed({"final_metrics"}, env="fashion", final_metrics=FINAL_METRICS)
+    assert lines[-1] == "          kedro viz run --env=fashion  shows the DAG, with pictures"
 
 
 FOLDS = pd.DataFrame(

@@ -98,7 +98,9 @@ class ProjectHooks:
         }
 
     @hook_impl
-    def after_pipeline_run(self, pipeline: Pipeline, catalog: DataCatalog) -> None:
+    def after_pipeline_run(
+        self, run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog
+    ) -> None:
         """Print what came out."""
         from mnist_kedro.summary import print_summary
 
@@ -106,7 +108,7 @@ class ProjectHooks:
             self._recording.finish_all()
         self._end()
         versions = catalog[PROVENANCE].load()["versions"]
-        print_summary(pipeline.all_outputs(), Saved(catalog, versions))
+        print_summary(pipeline.all_outputs(), Saved(catalog, versions), run_params["env"])
 
     @hook_impl
     def on_node_error(self, error: Exception, node: Node) -> None:

@@ -25,22 +25,22 @@ if TYPE_CHECKING:
 LABEL = 10  # columns that a label takes
 PREDICTIONS = 20  # that are printed, the first ones
 NARROWEST = 100  # columns; what is piped into a file has no width of its own
-VIZ = {"make viz": "shows the DAG, with pictures"}
 MLFLOW = {"make ui": "compares runs in MLflow's UI"}
-COMPARE = {"kedro run --pipelines=model_selection": "compares all candidates"}
-REFIT = {"kedro run --pipelines=final": "fits and tests the champion"}
 MODEL = ("candidate", "settings", "data_sha256")  # what makes a final model that of a champion
 
 
-def print_summary(made: Collection[str], saved: Saved) -> None:
+def print_summary(made: Collection[str], saved: Saved, env: str | None = None) -> None:
     """Print to standard output what a run came to, and where to look next.
 
     Args:
         made: Names of the datasets that the run made.
         saved: Has them.
+        env: In which it ran, if not in the default one.
     """
+    run = f"kedro run --env={env}" if env else "kedro run"
+    viz = {f"kedro viz run --env={env}" if env else "make viz": "shows the DAG, with pictures"}
     console = Console(width=None if Console().is_terminal else NARROWEST, highlight=False)
-    look = MLFLOW | VIZ if Path("mlflow.db").exists() else VIZ
+    look = MLFLOW | viz if Path("mlflow.db").exists() else viz
     next_steps: dict[str, str] = {}
     if candidates := _candidates(made, saved):
         data = escape(candidates[0]["data"])
@@ -48,12 +48,14 @@ def print_summary(made: Collection[str], saved: Saved) -> None:
         console.print(_candidates_table(candidates, console))
         if "fold_leaderboard" in made:
             console.print(folds_table(saved.load("fold_leaderboard")))
-        next_steps |= look if "champion" in made else COMPARE
+        compare = {f"{run} --pipelines=model_selection": "compares all candidates"}
+        next_steps |= look if "champion" in made else compare
     if "champion" in made:
         champion = saved.load("champion")
         _say(console, "Champion", champion["reason"])
         if "final_metrics" not in made:
-            next_steps = REFIT | next_steps
+            refit = {f"{run} --pipelines=final": "fits and tests the champion"}
+            next_steps = refit | next_steps
             _say_if_stale(console, champion, saved)
     if "final_metrics" in made:
         next_steps = look

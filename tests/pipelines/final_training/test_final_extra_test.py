@@ -5,6 +5,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
 from mnist_kedro.classifiers.build import flatten_and_scale
+from mnist_kedro.idx import idx_sha256
 from mnist_kedro.metrics import wilson_interval
 from mnist_kedro.pipelines.final_training.extra_test import (
     FinalTrainingParameters,
@@ -14,6 +15,7 @@ from mnist_kedro.pipelines.final_training.extra_test import (
 from mnist_kedro.sources import embedded_digits
 
 NAMES = list("0123456789")
+PROFILE = {"class_names": NAMES, "sha256": {"test_images": "1" * 64}}
 QMNIST = {
     "name": "QMNIST",
     "first": 10_000,
@@ -40,7 +42,7 @@ def model():
 
 
 def test_it_is_found_and_then_scored(parameters, model):
-    found = find_extra_test(parameters, {"class_names": NAMES})
+    found = find_extra_test(parameters, PROFILE)
     assert (found["name"], found["images"]) == ("further", 360)
     digits = embedded_digits()
     correct = int((model.predict(digits.test_images) == digits.test_labels).sum())
@@ -56,15 +58,21 @@ def test_it_is_found_and_then_scored(parameters, model):
 
 def test_none_is_wanted(parameters, model):
     none = parameters.model_copy(update={"extra_test": None})
-    found = find_extra_test(none, {"class_names": NAMES})
+    found = find_extra_test(none, PROFILE)
     assert found == {"name": None}
     assert score_extra_test(model, found, none, NAMES) == {}
+
+
+def test_the_test_images_themselves_are_refused(parameters):
+    same = {"test_images": idx_sha256(embedded_digits().test_images)}
+    with pytest.raises(ValueError, match="other images than those of the data set, found the same"):
+        find_extra_test(parameters, PROFILE | {"sha256": same})
 
 
 def test_another_than_the_one_that_was_found_is_refused(
     parameters, model, tmp_path, write_idx_folder
 ):
-    found = find_extra_test(parameters, {"class_names": NAMES})
+    found = find_extra_test(parameters, PROFILE)
     digits = embedded_digits()
     other = digits._replace(test_labels=np.roll(digits.test_labels, 1))
     write_idx_folder(tmp_path / "further", other)
@@ -80,7 +88,7 @@ def test_an_extra_test_may_lack_classes(tmp_path, parameters, model, write_idx_f
     )
     folder = write_idx_folder(tmp_path / "few", few)
     given = parameters.model_copy(update={"extra_test": str(folder)})
-    found = find_extra_test(given, {"class_names": NAMES})
+    found = find_extra_test(given, PROFILE)
     scores = score_extra_test(model, found, given, NAMES)
     correct = model.predict(few.test_images) == few.test_labels
     assert scores["extra_test_accuracy"] == correct.mean()

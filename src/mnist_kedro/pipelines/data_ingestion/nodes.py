@@ -77,9 +77,12 @@ def ingest_images(
         IdxFormatError: A file is damaged, or the files do not belong together.
         ValueError: A folder of pictures cannot be used.
     """
+    add = parameters.add and parameters.add.expanduser().resolve()
+    if add and not add.is_dir():  # told before anything is fetched
+        raise FileNotFoundError(f"expected 'add' to be a folder of pictures, found none at {add}")
     source = _read_source(parameters)
-    if parameters.add:
-        source = _add_pictures(source, parameters.add.expanduser().resolve())
+    if add:
+        source = _add_pictures(source, add)
     about = {"name": source.name, "source": source.origin, "class_names": list(source.class_names)}
     return *source.arrays, about | profile_images(source.arrays)
 

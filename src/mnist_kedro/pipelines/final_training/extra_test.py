@@ -8,6 +8,7 @@ from typing import Any
 
 from mnist_kedro.classifiers.classifier import Classifier
 from mnist_kedro.extra_test import ExtraTest, Qmnist, load_extra_test
+from mnist_kedro.idx import idx_sha256
 from mnist_kedro.metrics import predict_labels, score_predictions
 from mnist_kedro.parameters import Parameters
 
@@ -31,11 +32,16 @@ def find_extra_test(
     Raises:
         DownloadError: No mirror gave it.
         FileNotFoundError: The folder or a file in it is missing.
-        ValueError: It is damaged, or of other classes than the data set.
+        ValueError: It is damaged, of other classes than the data set, or the data set itself.
     """
     if parameters.extra_test is None:
         return {"name": None}
     test = _load(parameters, dataset_profile["class_names"])
+    if idx_sha256(test.images) in dataset_profile["sha256"].values():
+        raise ValueError(
+            f"expected 'final_training.extra_test' to be other images than those of the data set, "
+            f"found the same in {parameters.extra_test}"
+        )
     return {"name": test.name, "images": len(test.labels), "sha256": test.sha256()}
 
 

@@ -98,9 +98,9 @@ def pool_folds(
 
     Returns:
         The metrics with the scores on all images of the sample in place of those on the validation
-        images (log loss and calibration error are means of the folds), and in `folds` a row per
-        fold: `fold`, `images`, `validation_accuracy`, `fit_seconds`; and the predictions of all
-        folds, with a column `fold`.
+        images (log loss, calibration error and seconds are means of the folds), and in `folds` a
+        row per fold: `fold`, `images`, `validation_accuracy`, `fit_seconds`; and the predictions of
+        all folds, with a column `fold`.
 
     Raises:
         ValueError: A fold is one of other settings, data or splits.
@@ -119,7 +119,7 @@ def pool_folds(
     labels = predictions["label"].to_numpy(), predictions["prediction"].to_numpy()
     pooled = score_predictions(*labels, None, "validation")
     images = [len(table) for table in tables]
-    for name in ("log_loss", "expected_calibration_error"):
+    for name in ("log_loss", "expected_calibration_error", "fit_seconds"):
         values = [each[name] for each in scores]
         pooled[name] = None if None in values else float(np.average(values, weights=images))
     rows = [
