@@ -20,6 +20,7 @@ COLUMNS = 4  # digits side by side
 CELL = 2.3, 1.8  # width and height of a digit's place; each of its two pictures is 1 x 1
 NAME_LENGTH = 24  # characters of a file's name that are written, its last ones
 WARNING_LENGTH, LINE_LENGTH = 90, 46  # of a warning's characters
+SHORT = 12  # characters of a label and its confidence that have room in large letters
 INCHES = 1.1  # per unit
 
 
@@ -73,11 +74,12 @@ def _draw_picture(
 
 def _write(axes: Axes, row: Mapping[Hashable, Any], left: float, top: float) -> None:
     label = "no digit" if pd.isna(row["label"]) else row["name"]
-    sure = "" if pd.isna(row["confidence"]) else f"  {100 * row['confidence']:.0f} %"
+    label += "" if pd.isna(row["confidence"]) else f"  {100 * row['confidence']:.0f} %"
+    size = 11 if len(label) <= SHORT else 8
     warning = "" if pd.isna(row["warning"]) else shorten(row["warning"], WARNING_LENGTH)
     name = row["file"] if len(row["file"]) <= NAME_LENGTH else f"…{row['file'][1 - NAME_LENGTH :]}"
     places: list[tuple[float, float, str, dict[str, Any]]] = [
-        (1.05, -0.05, label + sure, {"fontsize": 11, "fontweight": "bold"}),
+        (1.05, -0.05, label, {"fontsize": size, "fontweight": "bold"}),
         (0, -0.09, name, {"fontsize": 7, "color": "0.4"}),
         (0, -0.33, fill(warning, LINE_LENGTH), {"fontsize": 7, "color": "tab:red"}),
     ]
