@@ -13,7 +13,7 @@ import tempfile
 from pathlib import Path
 from subprocess import CompletedProcess
 
-SECONDS = 900  # after which a command counts as hanging
+SECONDS = 500  # after which a command counts as hanging, before the test that waits for it does
 IMPORTED = [
     "cleanlab.filter",
     "kedro.framework.cli.cli",

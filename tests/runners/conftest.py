@@ -96,7 +96,11 @@ class Cluster:
     def stop(self):
         for process in reversed(self._processes):  # without a scheduler, workers end late
             process.terminate()
-            process.wait()
+            try:
+                process.wait(30)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
 
 
 @pytest.fixture(scope="module")

@@ -94,8 +94,10 @@ def refusing(port, status):
 
     with ThreadingHTTPServer(("127.0.0.1", port), Handler) as server:
         threading.Thread(target=server.serve_forever, args=(0.01,)).start()
-        yield asked
-        server.shutdown()
+        try:
+            yield asked
+        finally:
+            server.shutdown()
 
 
 def answers(url):
