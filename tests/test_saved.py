@@ -32,6 +32,18 @@ def test_what_is_no_versioned_file_has_no_path_and_is_not_copied(catalog, tmp_pa
     assert saved.path("note") is None
 
 
+def test_a_place_is_told_from_here_or_as_an_address(catalog, tmp_path, monkeypatch):
+    saved = Saved(catalog, {})
+    assert saved.place("metrics") == str(tmp_path / "metrics.json/2/metrics.json")
+    monkeypatch.chdir(tmp_path)
+    assert saved.place("metrics") == "metrics.json/2/metrics.json"
+    assert saved.place("note") is None
+    there = JSONDataset(filepath="memory:///metrics.json", version=Version(None, "3"))
+    there.save({"version": "3"})
+    saved = Saved(DataCatalog({"metrics": there}), {"metrics": "3"})
+    assert saved.place("metrics") == "memory:///metrics.json/3/metrics.json"
+
+
 def test_a_copy_is_of_the_runs_own_version(catalog, tmp_path):
     (tmp_path / "folder").mkdir()
     saved = Saved(catalog, {"metrics": "1", "note": None})

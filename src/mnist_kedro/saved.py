@@ -44,6 +44,16 @@ class Saved:
             return PurePath(dataset._get_load_path())
         return None
 
+    def place(self, name: str) -> str | None:
+        """Return where a dataset is, from the working directory or as an address."""
+        path, here = self.path(name), Path.cwd()
+        files: Any = getattr(self.catalog[name], "_fs", None)
+        if path is None or files is None:
+            return None
+        if "file" not in files.protocol:
+            return str(files.unstrip_protocol(str(path)))
+        return str(path.relative_to(here) if path.is_relative_to(here) else path)
+
     def copy(self, name: str, folder: Path) -> None:
         """Copy the file of a dataset into a folder."""
         if path := self.path(name):

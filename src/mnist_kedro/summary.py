@@ -171,10 +171,9 @@ def _of(manifest: Mapping[str, Any]) -> str:
 
 
 def _say_path(console: Console, label: str, saved: Saved, name: str) -> None:
-    """Print where a dataset is, from the working directory."""
-    if path := saved.path(name):
-        here = Path.cwd()
-        _say(console, label, str(path.relative_to(here) if path.is_relative_to(here) else path))
+    """Print where a dataset is."""
+    if place := saved.place(name):
+        _say(console, label, place)
 
 
 def _say(console: Console, label: str, text: str) -> None:
