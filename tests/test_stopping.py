@@ -143,6 +143,14 @@ def test_last_words_that_take_too_long_are_cut_off():
     assert process.returncode == 143
 
 
+def test_nothing_keeps_the_process_from_ending():
+    """As where standard error is closed, which is an error when a bar is to be removed from it."""
+    process = start(before="sys.stderr.close()")
+    process.send_signal(signal.SIGTERM)
+    assert process.communicate(timeout=5)[0] == "last words\n"
+    assert process.returncode == 143
+
+
 def test_a_second_signal_does_not_disturb_the_last_words():
     process = start(before=WAITS.format(0.5))
     for _ in range(5):

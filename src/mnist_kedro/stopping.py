@@ -90,18 +90,20 @@ def _wait_for_signal(reader: socket.socket) -> None:
 
 def _end(number: int) -> None:
     """Say the last words, stop the workers and exit."""
-    words = threading.Thread(target=_say_last_words, daemon=True)
-    words.start()
-    words.join(SECONDS)
-    for worker in multiprocessing.active_children():
-        with suppress(OSError):  # it has ended by itself
-            os.kill(cast("int", worker.pid), KILL)  # joblib's have no method `kill`
-    _stop_drawing()
-    with suppress(OSError, ValueError):
-        sys.stdout.flush()
-        sys.stderr.write(f"Stopped by {NAMES[signal.Signals(number)]}.\n")
-        sys.stderr.flush()
-    os._exit(SHELL + number)
+    try:
+        words = threading.Thread(target=_say_last_words, daemon=True)
+        words.start()
+        words.join(SECONDS)
+        for worker in multiprocessing.active_children():
+            with suppress(OSError):  # it has ended by itself
+                os.kill(cast("int", worker.pid), KILL)  # joblib's have no method `kill`
+        _stop_drawing()
+        with suppress(OSError, ValueError):
+            sys.stdout.flush()
+            sys.stderr.write(f"Stopped by {NAMES[signal.Signals(number)]}.\n")
+            sys.stderr.flush()
+    finally:  # whatever happens here, or the main thread would wait for ever
+        os._exit(SHELL + number)
 
 
 def _stop_drawing() -> None:
