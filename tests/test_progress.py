@@ -81,16 +81,19 @@ def test_what_an_earlier_run_has_done_does_not_count(info):
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this platform does not fork")
-@pytest.mark.filterwarnings("ignore:.*multi-threaded")
 def test_workers_that_are_forked_show_nothing():
-    hooks = ProgressHooks()
-    nodes = pipeline([node(len, "a", "b")])
-    hooks.before_pipeline_run({"only_missing_outputs": False}, nodes, DataCatalog())
-    if not (child := os.fork()):
-        os._exit(0 if hooks._progress is None else 1)
-    _, status = os.waitpid(child, 0)
-    hooks.close()
-    assert status == 0
+    program = """
+import os
+from kedro.io import DataCatalog
+from kedro.pipeline import node, pipeline
+from mnist_kedro.progress import ProgressHooks
+hooks, nodes = ProgressHooks(), pipeline([node(len, "a", "b")])
+hooks.before_pipeline_run({"only_missing_outputs": False}, nodes, DataCatalog())
+if not (worker := os.fork()):
+    os._exit(0 if hooks._progress is None else 1)
+print(hooks._progress is None, os.waitpid(worker, 0)[1])
+"""
+    assert subprocess.check_output([sys.executable, "-c", program]) == b"False 0\n"
 
 
 def test_the_console_loses_repetitions_only_and_gets_them_back(info, capsys):
