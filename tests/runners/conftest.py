@@ -94,13 +94,16 @@ class Cluster:
         return process
 
     def stop(self):
-        for process in reversed(self._processes):  # without a scheduler, workers end late
-            process.terminate()
-            try:
-                process.wait(30)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+        scheduler, *workers = self._processes
+        for together in (workers, [scheduler]):  # without a scheduler, workers end late
+            for process in together:
+                process.terminate()
+            for process in together:
+                try:
+                    process.wait(30)
+                except subprocess.TimeoutExpired:
+                    process.kill()
+                    process.wait()
 
 
 @pytest.fixture(scope="module")
