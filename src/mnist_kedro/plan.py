@@ -34,7 +34,6 @@ FILES = {
     "params:final_training": ("extra_test",),
     "params:inference": ("images",),
 }
-
 # Parameters that only count where they change which outputs a node has.
 IN_OUTPUTS = {"params:data_split": "folds"}
 
@@ -139,11 +138,8 @@ class RunPlan:
     def _describe(self, name: str) -> str:
         """Return how a dataset is saved, from its catalog entry; not where: that may move."""
         dataset = self._catalog[name]
-        entry = {
-            key: value
-            for key, value in dataset._describe().items()
-            if key not in ("version", "filepath")
-        }
+        described = dataset._describe().items()
+        entry = {key: value for key, value in described if key not in ("version", "filepath")}
         return f"{type(dataset).__qualname__} {entry}"
 
     def _versioned(self, node: Node) -> list[str]:
@@ -157,16 +153,15 @@ class RunPlan:
         return dataset is not None and bool(dataset.exists())
 
     def _warn_of_unversioned(self, outputs: Iterable[str]) -> None:
-        datasets = {name: self._catalog.get(name) for name in outputs}
-        unknown = [
+        datasets = [(name, self._catalog.get(name)) for name in sorted(outputs)]
+        if unknown := [
             name
-            for name, dataset in datasets.items()
+            for name, dataset in datasets
             if dataset and not isinstance(dataset, MemoryDataset) and not is_versioned(dataset)
-        ]
-        if unknown:
+        ]:
             logger.warning(
                 "Of what is not versioned (%s), Kedro takes as finished whatever exists.",
-                ", ".join(sorted(unknown)),
+                ", ".join(unknown),
             )
 
 

@@ -12,8 +12,8 @@ from mnist_kedro import mapped
 from mnist_kedro.classifiers import IncrementalClassifier
 from mnist_kedro.classifiers.build import Candidate, build_classifier
 from mnist_kedro.classifiers.incremental_classifier import LOGISTIC_REGRESSION
+from mnist_kedro.classifiers.parameter_count import count_parameters
 from mnist_kedro.idx import idx_header, read_idx
-from mnist_kedro.metrics import count_parameters
 from mnist_kedro.sources import embedded_digits
 
 DIGITS = embedded_digits()

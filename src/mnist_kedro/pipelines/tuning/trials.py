@@ -8,7 +8,8 @@ from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
 from mnist_kedro.classifiers.build import Candidate
 from mnist_kedro.classifiers.fit import fit_classifier
-from mnist_kedro.metrics import count_parameters, wilson_interval
+from mnist_kedro.classifiers.parameter_count import count_parameters
+from mnist_kedro.metrics import wilson_interval
 from mnist_kedro.parameters import Parameters
 
 if TYPE_CHECKING:
