@@ -4,8 +4,8 @@ from pathlib import Path
 
 import yaml
 
-from mnist_kedro.descriptions import Description
-from mnist_kedro.sources import Arrays, load_folder
+from mnist_kedro.data.descriptions import Description
+from mnist_kedro.data.sources import Arrays, load_folder
 
 CONFIGURATION = Path(__file__).parents[1] / "conf" / "base" / "parameters_data_ingestion.yml"
 

@@ -17,7 +17,7 @@ import pandas as pd
 
 from benchmarks.commands import KEDRO, PROJECT, run
 from benchmarks.data import load_mnist
-from mnist_kedro.metrics import percent, wilson_interval
+from mnist_kedro.evaluation.metrics import percent, wilson_interval
 from tests.photographs import photograph
 
 DATA = PROJECT / ".." / "shared" / "mnist"

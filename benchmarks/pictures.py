@@ -10,8 +10,8 @@ import numpy as np
 from PIL import Image
 
 from benchmarks.measure import Row, compare
-from mnist_kedro.imaging import read_picture
-from mnist_kedro.sources import embedded_digits
+from mnist_kedro.data.sources import embedded_digits
+from mnist_kedro.images.imaging import read_picture
 
 if TYPE_CHECKING:
     from mnist_kedro.serving.champion import Champion

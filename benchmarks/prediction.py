@@ -14,7 +14,7 @@ from benchmarks.data import load_mnist
 from benchmarks.measure import Row, announce, in_turn
 from benchmarks.training import candidate_classifier
 from mnist_kedro.classifiers.onnx_export import export_to_onnx
-from mnist_kedro.onnx_predict import load_onnx
+from mnist_kedro.formats.onnx_predict import load_onnx
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -14,7 +14,7 @@ import numpy as np
 
 from benchmarks.data import load_mnist
 from benchmarks.measure import Row, compare
-from mnist_kedro.idx import read_idx
+from mnist_kedro.formats.idx import read_idx
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -26,8 +26,8 @@ from benchmarks.commands import KEDRO, run
 from benchmarks.default_run import copy_project
 from benchmarks.measure import Row, announce, in_turn
 from benchmarks.pictures import picture_rows
+from mnist_kedro.data.sources import embedded_digits
 from mnist_kedro.serving.champion import Champion, open_champion
-from mnist_kedro.sources import embedded_digits
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

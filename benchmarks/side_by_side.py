@@ -27,7 +27,7 @@ from benchmarks.__main__ import DATA
 from benchmarks.commands import KEDRO, run, run_timed
 from benchmarks.default_run import copy_project
 from benchmarks.measure import in_turn
-from mnist_kedro import whole_files
+from mnist_kedro.run import whole_files
 from mnist_kedro.runners import DaskRunner
 from mnist_kedro.runners.local_cluster import start_cluster
 

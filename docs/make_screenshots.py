@@ -19,8 +19,8 @@ from rich.console import Console
 from rich.text import Text
 
 from docs import digits, pages
-from mnist_kedro.saved import Saved
-from mnist_kedro.summary import print_summary
+from mnist_kedro.run.saved import Saved
+from mnist_kedro.run.summary import print_summary
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page

@@ -18,10 +18,10 @@ import pytest
 from filelock import FileLock
 from hypothesis import settings
 
-from mnist_kedro import whole_files
-from mnist_kedro.descriptions import FILES, Description
-from mnist_kedro.idx import idx_header
-from mnist_kedro.sources import Arrays
+from mnist_kedro.data.descriptions import FILES, Description
+from mnist_kedro.data.sources import Arrays
+from mnist_kedro.formats.idx import idx_header
+from mnist_kedro.run import whole_files
 from tests.kedro_process import run_kedro
 
 # One thread is fast for small data, also where tests and candidates run side by side.

@@ -9,7 +9,7 @@ import zlib
 import numpy as np
 from PIL import Image
 
-from mnist_kedro.idx import idx_header
+from mnist_kedro.formats.idx import idx_header
 from tests.drawings import STROKES, draw, on_paper
 
 ITEM = 3, 4  # of the IDX files

@@ -6,7 +6,7 @@ import socket
 import struct
 import zlib
 
-from mnist_kedro.idx import idx_header
+from mnist_kedro.formats.idx import idx_header
 
 HTML = b"<!DOCTYPE html><html><title>Sign in to the network</title></html>"
 GZIP = {"Content-Encoding": "gzip"}

@@ -19,10 +19,10 @@ from types import SimpleNamespace
 import numpy as np
 from hypothesis import strategies as st
 
-from mnist_kedro.idx import GZIP_MAGIC, IdxFormatError, idx_header, read_idx
-from mnist_kedro.image_files import find_pictures
-from mnist_kedro.imaging import to_mnist_format
-from mnist_kedro.pictures import PictureError, decode_picture
+from mnist_kedro.formats.idx import GZIP_MAGIC, IdxFormatError, idx_header, read_idx
+from mnist_kedro.formats.pictures import PictureError, decode_picture
+from mnist_kedro.images.image_files import find_pictures
+from mnist_kedro.images.imaging import to_mnist_format
 from tests import corpus
 from tests.mutations import mutated
 from tests.serving.wire import WiredServer

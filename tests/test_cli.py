@@ -4,7 +4,7 @@ from kedro.io import DatasetError
 from kedro.validation.exceptions import ParameterValidationError
 
 from mnist_kedro.cli import RunError, cli, one_sentence, run
-from mnist_kedro.configuration import check_runner
+from mnist_kedro.run.configuration import check_runner
 
 
 def raising(error):

@@ -148,7 +148,7 @@ def test_both_workers_try_networks_of_a_search(used_cluster, variables, runner, 
 
 
 def test_an_object_is_whole_or_absent(services, variables):
-    from mnist_kedro.object_store import ObjectStore
+    from mnist_kedro.run.object_store import ObjectStore
 
     store = ObjectStore()
     path = "mnist-kedro/new"

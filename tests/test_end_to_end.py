@@ -17,8 +17,8 @@ from kedro.framework.startup import bootstrap_project
 from PIL import Image
 
 from mnist_kedro.classifiers.build import Candidate
-from mnist_kedro.metrics import percent
-from mnist_kedro.onnx_predict import load_onnx
+from mnist_kedro.evaluation.metrics import percent
+from mnist_kedro.formats.onnx_predict import load_onnx
 from tests.kedro_process import load
 
 pytestmark = pytest.mark.slow

@@ -7,10 +7,10 @@ import pytest
 from kedro.framework.session import KedroSession
 from kedro.framework.startup import bootstrap_project
 
-from mnist_kedro.descriptions import FILES
-from mnist_kedro.mirrors import DownloadError
+from mnist_kedro.data.descriptions import FILES
+from mnist_kedro.data.mirrors import DownloadError
+from mnist_kedro.data.sources import Arrays
 from mnist_kedro.pipelines.data_ingestion.nodes import ingest_images
-from mnist_kedro.sources import Arrays
 
 UNREACHABLE = "http://127.0.0.1:9/"
 # Of each environment the last class, and the lowest label in its files.

@@ -6,9 +6,9 @@ import zipfile
 import numpy as np
 import pytest
 
-from mnist_kedro import mirrors
-from mnist_kedro.descriptions import FILES
-from mnist_kedro.mirrors import DownloadError, download
+from mnist_kedro.data import mirrors
+from mnist_kedro.data.descriptions import FILES
+from mnist_kedro.data.mirrors import DownloadError, download
 
 NAME = "all.zip"
 HTML = b"<!DOCTYPE html><html><title>Sign in to the network</title></html>"

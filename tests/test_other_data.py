@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mnist_kedro.sources import embedded_digits
+from mnist_kedro.data.sources import embedded_digits
 from tests.drawings import STROKES, draw, on_paper
 from tests.faults.projects import EMBEDDED, Project
 from tests.kedro_process import load

@@ -4,10 +4,10 @@ import pytest
 import yaml
 from kedro.framework.startup import bootstrap_project
 
-from mnist_kedro.configuration import ConfigLoader
 from mnist_kedro.parameters import printable
 from mnist_kedro.pipeline_registry import candidate_names, register_pipelines
 from mnist_kedro.pipelines.data_ingestion.nodes import DataIngestionParameters
+from mnist_kedro.run.configuration import ConfigLoader
 from mnist_kedro.tracking.store import TrackingParameters
 
 CANDIDATES = "conf/base/parameters_model_training.yml"

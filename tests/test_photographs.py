@@ -9,9 +9,9 @@ import yaml
 
 from benchmarks.data import load_mnist
 from mnist_kedro.classifiers.build import Candidate, build_classifier
-from mnist_kedro.imaging import read_picture, to_mnist_format
-from mnist_kedro.pictures import decode_picture
-from mnist_kedro.sources import embedded_digits
+from mnist_kedro.data.sources import embedded_digits
+from mnist_kedro.formats.pictures import decode_picture
+from mnist_kedro.images.imaging import read_picture, to_mnist_format
 from tests.photographs import photograph
 
 SHOWN = 400  # photographs

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mnist_kedro.idx import read_idx
+from mnist_kedro.formats.idx import read_idx
 
 pytestmark = pytest.mark.slow
 

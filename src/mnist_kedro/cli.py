@@ -21,9 +21,9 @@ from kedro.io import DataCatalog, DatasetError
 from kedro.validation.exceptions import ParameterValidationError
 from omegaconf.errors import InterpolationResolutionError
 
-from mnist_kedro.configuration import check_names, check_runner
 from mnist_kedro.parameters import printable, sentence_of
-from mnist_kedro.stopping import stopped_by_signals
+from mnist_kedro.run.configuration import check_names, check_runner
+from mnist_kedro.run.stopping import stopped_by_signals
 
 if TYPE_CHECKING:
     from collections.abc import Callable

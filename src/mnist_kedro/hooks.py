@@ -13,10 +13,10 @@ from kedro.framework.hooks import hook_impl
 from kedro.framework.project import pipelines
 
 from mnist_kedro.parameters import unknown_name
-from mnist_kedro.plan import PROVENANCE, RunPlan, package_code
-from mnist_kedro.recording import Recording
-from mnist_kedro.runs import LivingRun, remove_left_overs
-from mnist_kedro.saved import Saved
+from mnist_kedro.run.plan import PROVENANCE, RunPlan, package_code
+from mnist_kedro.run.recording import Recording
+from mnist_kedro.run.runs import LivingRun, remove_left_overs
+from mnist_kedro.run.saved import Saved
 
 if TYPE_CHECKING:
     from kedro.io import DataCatalog
@@ -102,7 +102,7 @@ class ProjectHooks:
         self, run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog
     ) -> None:
         """Print what came out."""
-        from mnist_kedro.summary import print_summary
+        from mnist_kedro.run.summary import print_summary
 
         if self._recording:
             self._recording.finish_all()

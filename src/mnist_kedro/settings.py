@@ -3,11 +3,11 @@
 import os
 import warnings
 
-from mnist_kedro import whole_files
-from mnist_kedro.configuration import ConfigLoader, environment_variable, project_folder
 from mnist_kedro.hooks import ProjectHooks
-from mnist_kedro.progress import progress_hooks
-from mnist_kedro.session import Context, Session
+from mnist_kedro.run import whole_files
+from mnist_kedro.run.configuration import ConfigLoader, environment_variable, project_folder
+from mnist_kedro.run.progress import progress_hooks
+from mnist_kedro.run.session import Context, Session
 from mnist_kedro.tracking import TrackingHooks
 
 whole_files.register()

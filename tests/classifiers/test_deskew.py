@@ -6,7 +6,7 @@ from sklearn.utils import get_tags
 
 from mnist_kedro.classifiers import Deskew
 from mnist_kedro.classifiers.deskew import TALL, WIDE, _places
-from mnist_kedro.sources import embedded_digits
+from mnist_kedro.data.sources import embedded_digits
 
 ROWS, COLUMNS = np.mgrid[:28, :28] - 13.5
 

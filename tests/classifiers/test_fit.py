@@ -6,7 +6,7 @@ import pytest
 from mnist_kedro.classifiers import Deskew, TorchClassifier
 from mnist_kedro.classifiers.build import Candidate
 from mnist_kedro.classifiers.fit import HISTORY_COLUMNS, fit_classifier
-from mnist_kedro.sources import embedded_digits
+from mnist_kedro.data.sources import embedded_digits
 
 TORCH = "mnist_kedro.classifiers.TorchClassifier"
 DESKEW = "mnist_kedro.classifiers.Deskew"

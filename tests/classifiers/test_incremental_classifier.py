@@ -8,13 +8,13 @@ import torch
 from sklearn.linear_model import SGDClassifier
 from sklearn.utils.estimator_checks import check_estimator
 
-from mnist_kedro import mapped
 from mnist_kedro.classifiers import IncrementalClassifier
 from mnist_kedro.classifiers.build import Candidate, build_classifier
 from mnist_kedro.classifiers.incremental_classifier import LOGISTIC_REGRESSION
 from mnist_kedro.classifiers.parameter_count import count_parameters
-from mnist_kedro.idx import idx_header, read_idx
-from mnist_kedro.sources import embedded_digits
+from mnist_kedro.data.sources import embedded_digits
+from mnist_kedro.formats import mapped
+from mnist_kedro.formats.idx import idx_header, read_idx
 
 DIGITS = embedded_digits()
 TRAIN = DIGITS.train_images, DIGITS.train_labels

@@ -7,11 +7,11 @@ import pytest
 import torch
 from sklearn.datasets import load_digits
 
-from mnist_kedro import mapped
 from mnist_kedro.classifiers import TorchClassifier
 from mnist_kedro.classifiers import items as module
 from mnist_kedro.classifiers.items import BLOCK, WINDOW, Items
-from mnist_kedro.idx import idx_header, read_idx
+from mnist_kedro.formats import mapped
+from mnist_kedro.formats.idx import idx_header, read_idx
 
 CPU = torch.device("cpu")
 N = 100 * BLOCK + 5

@@ -16,8 +16,8 @@ from mnist_kedro.classifiers.onnx_export import (
     compare_with_onnx,
     export_to_onnx,
 )
-from mnist_kedro.onnx_predict import load_onnx
-from mnist_kedro.sources import embedded_digits
+from mnist_kedro.data.sources import embedded_digits
+from mnist_kedro.formats.onnx_predict import load_onnx
 
 DESKEW = ["mnist_kedro.classifiers.Deskew"]
 TORCH = "mnist_kedro.classifiers.TorchClassifier"
@@ -163,7 +163,7 @@ def test_a_model_of_another_classifier_is_refused():
 def test_an_export_prints_nothing_and_predicting_needs_no_torch(tmp_path):
     (tmp_path / "model.onnx").write_bytes(exported("mlp"))
     load = (
-        "import sys; from mnist_kedro.onnx_predict import load_onnx\n"
+        "import sys; from mnist_kedro.formats.onnx_predict import load_onnx\n"
         "load_onnx(open('model.onnx', 'rb').read())\n"
         "assert not {'torch', 'sklearn', 'onnx'} & set(sys.modules)\n"
     )

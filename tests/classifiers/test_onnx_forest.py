@@ -5,7 +5,7 @@ from sklearn.ensemble import ExtraTreesClassifier, RandomForestClassifier
 
 from mnist_kedro.classifiers.onnx_export import OPSETS
 from mnist_kedro.classifiers.onnx_forest import convert_forest
-from mnist_kedro.onnx_predict import load_onnx
+from mnist_kedro.formats.onnx_predict import load_onnx
 
 
 def features(n):

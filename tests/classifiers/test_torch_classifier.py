@@ -10,7 +10,7 @@ import torch
 from sklearn.utils.estimator_checks import check_estimator
 
 from mnist_kedro.classifiers import TorchClassifier
-from mnist_kedro.sources import embedded_digits
+from mnist_kedro.data.sources import embedded_digits
 
 CNN = {"network": "cnn", "network_options": {"channels": [4, 8], "hidden_units": [16]}}
 

@@ -8,7 +8,7 @@ import pytest
 from kedro.io import DataCatalog, DatasetError, Version
 
 from mnist_kedro.datasets import IdxDataset
-from mnist_kedro.idx import IdxFormatError, idx_header
+from mnist_kedro.formats.idx import IdxFormatError, idx_header
 
 NAME = "train-images-idx3-ubyte"
 

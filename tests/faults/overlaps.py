@@ -4,9 +4,9 @@ import gzip
 import hashlib
 import json
 
-from mnist_kedro.descriptions import FILES
-from mnist_kedro.idx import idx_header
-from mnist_kedro.sources import embedded_digits
+from mnist_kedro.data.descriptions import FILES
+from mnist_kedro.data.sources import embedded_digits
+from mnist_kedro.formats.idx import idx_header
 from tests.conftest import Mirror, good_answer
 from tests.faults.losses import losses
 from tests.faults.projects import Project

@@ -8,7 +8,7 @@ import numpy as np
 from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
-from mnist_kedro.sources import embedded_digits
+from mnist_kedro.data.sources import embedded_digits
 
 VERSION = "2026-01-01T00.00.00.000Z"
 BLANK = np.zeros((28, 28), int).tolist()

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import expect
 
 from docs import pages
-from mnist_kedro.sources import embedded_digits
+from mnist_kedro.data.sources import embedded_digits
 from tests.serving.mean_digits import VERSION, picture
 
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from kedro.io import DataCatalog
 
+from mnist_kedro.data.sources import embedded_digits
 from mnist_kedro.serving.champion import ChampionError, Champions, open_champion
-from mnist_kedro.sources import embedded_digits
 from tests.serving.mean_digits import make_manifest, make_model, mean_images, save_champion
 
 OLD, NEW = "2026-01-01T00.00.00.000Z", "2026-01-02T00.00.00.000Z"

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from docs.pages import free_port
+from mnist_kedro.data.sources import embedded_digits
 from mnist_kedro.serving import app, server
 from mnist_kedro.serving.champion import open_champion
-from mnist_kedro.sources import embedded_digits
 from tests.serving.demo_process import SECONDS, demo
 from tests.serving.mean_digits import (
     BLANK,

@@ -5,8 +5,6 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-Labelled = tuple[NDArray[np.uint8], NDArray[np.uint8]]  # images (n, 28, 28) and labels (n,)
-
 
 class Classifier(Protocol):
     """A scikit-learn classifier of raw images; it may have `predict_proba` too."""

@@ -11,7 +11,8 @@ from mnist_kedro.lazy import pd
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from mnist_kedro.classifiers.classifier import Classifier, Labelled
+    from mnist_kedro.classifiers.classifier import Classifier
+    from mnist_kedro.data.splits import Labelled
 
 HISTORY_COLUMNS = ["epoch", "seconds", "loss", "train_accuracy", "validation_accuracy"]
 

@@ -13,7 +13,7 @@ from sklearn.utils.metaestimators import available_if
 from mnist_kedro.classifiers.build import build_estimator, flatten_and_scale
 from mnist_kedro.classifiers.by_epochs import EpochClassifier, seeded
 from mnist_kedro.classifiers.items import Items
-from mnist_kedro.mapped import parts
+from mnist_kedro.formats.mapped import parts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

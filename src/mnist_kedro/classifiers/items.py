@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from mnist_kedro.mapped import find_map, is_large, let_go
+from mnist_kedro.formats.mapped import find_map, is_large, let_go
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

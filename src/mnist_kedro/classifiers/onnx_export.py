@@ -25,7 +25,7 @@ from mnist_kedro.classifiers.incremental_classifier import IncrementalClassifier
 from mnist_kedro.classifiers.onnx_forest import convert_forest
 from mnist_kedro.classifiers.torch_classifier import TorchClassifier
 from mnist_kedro.classifiers.training import PREDICTION_BATCH, to_float
-from mnist_kedro.onnx_predict import load_onnx
+from mnist_kedro.formats.onnx_predict import load_onnx
 
 if TYPE_CHECKING:
     from collections.abc import Callable

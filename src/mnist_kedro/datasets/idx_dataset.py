@@ -14,9 +14,9 @@ import numpy as np
 from kedro.io import AbstractVersionedDataset, Version
 from kedro.io.core import get_protocol_and_path
 
-from mnist_kedro.idx import idx_header, read_idx
-from mnist_kedro.mapped import parts
-from mnist_kedro.whole_files import WholeFile
+from mnist_kedro.formats.idx import idx_header, read_idx
+from mnist_kedro.formats.mapped import parts
+from mnist_kedro.run.whole_files import WholeFile
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

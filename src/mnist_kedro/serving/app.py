@@ -19,8 +19,8 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from mnist_kedro import __version__
-from mnist_kedro.imaging import read_picture
-from mnist_kedro.pictures import PictureError
+from mnist_kedro.formats.pictures import PictureError
+from mnist_kedro.images.imaging import read_picture
 from mnist_kedro.serving.messages import (
     Answer,
     Failure,

@@ -12,8 +12,8 @@ import numpy as np
 from kedro.io import DatasetError
 from pydantic import BaseModel, ValidationError
 
-from mnist_kedro.mnist_format import SIDE
-from mnist_kedro.onnx_predict import load_onnx
+from mnist_kedro.formats.mnist_format import SIDE
+from mnist_kedro.formats.onnx_predict import load_onnx
 
 if TYPE_CHECKING:
     from collections.abc import Callable

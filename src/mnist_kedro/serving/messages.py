@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import to_json
 
-from mnist_kedro.mnist_format import SIDE
+from mnist_kedro.formats.mnist_format import SIDE
 from mnist_kedro.serving.champion import Champion, Description
 
 if TYPE_CHECKING:

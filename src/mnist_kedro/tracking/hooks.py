@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Any
 from kedro.framework.hooks import hook_impl
 
 from mnist_kedro.parameters import public_address, sentence_of
-from mnist_kedro.progress import CompletedNodes
-from mnist_kedro.runs import has_ended
-from mnist_kedro.stopping import is_stopping, last_words
+from mnist_kedro.run.progress import CompletedNodes
+from mnist_kedro.run.runs import has_ended
+from mnist_kedro.run.stopping import is_stopping, last_words
 from mnist_kedro.tracking.store import (
     TrackingParameters,
     in_a_hurry,

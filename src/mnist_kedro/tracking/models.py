@@ -16,7 +16,7 @@ import mnist_kedro
 
 if TYPE_CHECKING:
     from mnist_kedro.classifiers.classifier import Classifier
-    from mnist_kedro.saved import Saved
+    from mnist_kedro.run.saved import Saved
     from mnist_kedro.tracking.results import Fitted
 
 # What `mnist_kedro.classifiers` needs where a model is served.

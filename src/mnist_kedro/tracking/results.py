@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any, cast
 
 from pydantic_core import to_jsonable_python
 
+from mnist_kedro.evaluation.metrics import accuracy_text
 from mnist_kedro.lazy import pd
-from mnist_kedro.metrics import accuracy_text
 from mnist_kedro.parameters import public_address
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from mnist_kedro.classifiers.classifier import Classifier
-    from mnist_kedro.saved import Saved
+    from mnist_kedro.run.saved import Saved
 
 RUN_ID = "kedro_run_id"  # the tag with the version of all that a run saves
 PRIVATE = ("tracking.", "tuning.storage")  # parameters

@@ -13,8 +13,8 @@ from mlflow.data.code_dataset_source import CodeDatasetSource
 from mlflow.data.numpy_dataset import from_numpy
 from mlflow.entities import DatasetInput, InputTag, Metric
 
-from mnist_kedro.charts import candidate_colours
-from mnist_kedro.saved import Saved
+from mnist_kedro.evaluation.charts import candidate_colours
+from mnist_kedro.run.saved import Saved
 from mnist_kedro.tracking.children import child_run, log_folds, log_trials
 from mnist_kedro.tracking.models import log_model, register_model
 from mnist_kedro.tracking.results import RUN_ID, Fitted, numbers, public_parameters, run_tags

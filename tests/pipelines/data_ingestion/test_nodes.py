@@ -13,9 +13,10 @@ import pytest
 import yaml
 from PIL import Image
 
-from mnist_kedro.descriptions import FILES
-from mnist_kedro.idx import IdxFormatError, idx_header
-from mnist_kedro.mirrors import DownloadError
+from mnist_kedro.data.descriptions import FILES
+from mnist_kedro.data.mirrors import DownloadError
+from mnist_kedro.data.sources import Arrays
+from mnist_kedro.formats.idx import IdxFormatError, idx_header
 from mnist_kedro.pipelines.data_ingestion.nodes import (
     SAMPLES_PER_CLASS,
     DataIngestionParameters,
@@ -23,7 +24,6 @@ from mnist_kedro.pipelines.data_ingestion.nodes import (
     ingest_images,
     profile_images,
 )
-from mnist_kedro.sources import Arrays
 from tests.drawings import STROKES, draw, on_paper
 
 CONFIGURATION = Path(__file__).parents[3] / "conf/base/parameters_data_ingestion.yml"

@@ -5,14 +5,14 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
 from mnist_kedro.classifiers.build import flatten_and_scale
-from mnist_kedro.idx import idx_sha256
-from mnist_kedro.metrics import wilson_interval
+from mnist_kedro.data.sources import embedded_digits
+from mnist_kedro.evaluation.metrics import wilson_interval
+from mnist_kedro.formats.idx import idx_sha256
 from mnist_kedro.pipelines.final_training.extra_test import (
     FinalTrainingParameters,
     find_extra_test,
     score_extra_test,
 )
-from mnist_kedro.sources import embedded_digits
 
 NAMES = list("0123456789")
 PROFILE = {"class_names": NAMES, "sha256": {"test_images": "1" * 64}}

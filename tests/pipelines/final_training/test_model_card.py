@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mnist_kedro.metrics import score_classes, score_predictions
+from mnist_kedro.evaluation.metrics import score_classes, score_predictions
 from mnist_kedro.pipelines.final_training.model_card import write_model_card
 from mnist_kedro.pipelines.final_training.nodes import find_suspected_labels
 

@@ -5,9 +5,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mnist_kedro.idx import idx_sha256
-from mnist_kedro.mistakes import report_mistakes
-from mnist_kedro.onnx_predict import load_onnx
+from mnist_kedro.data.sources import embedded_digits
+from mnist_kedro.data.splits import splits_sha256
+from mnist_kedro.evaluation.mistakes import report_mistakes
+from mnist_kedro.formats.idx import idx_sha256
+from mnist_kedro.formats.onnx_predict import load_onnx
 from mnist_kedro.pipelines.final_training.nodes import (
     describe_final_model,
     draw_reliability_diagram,
@@ -16,8 +18,6 @@ from mnist_kedro.pipelines.final_training.nodes import (
     fit_final_model,
     score_final_model,
 )
-from mnist_kedro.sources import embedded_digits
-from mnist_kedro.splits import splits_sha256
 
 NAMES = list("abcdefghij")
 NO_EXTRA_TEST = {"name": None}, None  # and no parameters are looked at

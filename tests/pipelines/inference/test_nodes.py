@@ -8,15 +8,15 @@ from sklearn.preprocessing import FunctionTransformer
 from sklearn.svm import LinearSVC
 
 from mnist_kedro.classifiers.build import flatten_and_scale
-from mnist_kedro.idx import idx_header
-from mnist_kedro.imaging import read_picture
+from mnist_kedro.data.sources import embedded_digits
+from mnist_kedro.formats.idx import idx_header
+from mnist_kedro.images.imaging import read_picture
 from mnist_kedro.pipelines.inference.nodes import (
     BATCH,
     InferenceParameters,
     draw_contact_sheet,
     predict_images,
 )
-from mnist_kedro.sources import embedded_digits
 from tests.drawings import STROKES, draw, on_paper
 
 COLUMNS = [

@@ -2,11 +2,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mnist_kedro import mapped
 from mnist_kedro.classifiers.build import Candidate, build_classifier
-from mnist_kedro.idx import idx_header, idx_sha256, read_idx
-from mnist_kedro.metrics import wilson_interval
-from mnist_kedro.mistakes import report_mistakes
+from mnist_kedro.data.sources import embedded_digits
+from mnist_kedro.data.splits import take_splits
+from mnist_kedro.evaluation.metrics import wilson_interval
+from mnist_kedro.evaluation.mistakes import report_mistakes
+from mnist_kedro.formats import mapped
+from mnist_kedro.formats.idx import idx_header, idx_sha256, read_idx
 from mnist_kedro.pipelines.data_split.nodes import DataSplitParameters, split_folds
 from mnist_kedro.pipelines.model_training.nodes import (
     ModelTrainingParameters,
@@ -14,8 +16,6 @@ from mnist_kedro.pipelines.model_training.nodes import (
     train_candidate,
     train_fold,
 )
-from mnist_kedro.sources import embedded_digits
-from mnist_kedro.splits import take_splits
 
 CANDIDATE = Candidate(estimator="sklearn.naive_bayes.GaussianNB")
 PARAMETERS = ModelTrainingParameters(seed=0)

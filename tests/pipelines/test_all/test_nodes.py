@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from mnist_kedro.idx import idx_sha256
-from mnist_kedro.metrics import wilson_interval
+from mnist_kedro.evaluation.metrics import wilson_interval
+from mnist_kedro.formats.idx import idx_sha256
 from mnist_kedro.pipelines.test_all import nodes
 
 IMAGES = np.zeros((10, 28, 28), dtype=np.uint8)

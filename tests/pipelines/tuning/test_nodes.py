@@ -5,11 +5,11 @@ import optuna
 import pandas as pd
 import pytest
 
-from mnist_kedro.idx import idx_sha256
-from mnist_kedro.metrics import wilson_interval
+from mnist_kedro.data.sources import embedded_digits
+from mnist_kedro.evaluation.metrics import wilson_interval
+from mnist_kedro.formats.idx import idx_sha256
 from mnist_kedro.pipelines.tuning.nodes import chart_trials, search_networks
 from mnist_kedro.pipelines.tuning.trials import TuningParameters
-from mnist_kedro.sources import embedded_digits
 
 COLUMNS = {
     *("trial", "state", "candidate", "learning_rate", "parameters", "fit_seconds"),

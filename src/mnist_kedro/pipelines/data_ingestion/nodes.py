@@ -11,15 +11,20 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import model_validator
 
-from mnist_kedro.descriptions import FILES, Description
-from mnist_kedro.idx import idx_sha256
-from mnist_kedro.labelled_pictures import class_folders, has_pictures, load_pictures, read_split
+from mnist_kedro.data.descriptions import FILES, Description
+from mnist_kedro.data.labelled_pictures import (
+    class_folders,
+    has_pictures,
+    load_pictures,
+    read_split,
+)
+from mnist_kedro.data.mirrors import DownloadError, download
+from mnist_kedro.data.sources import Arrays, embedded_digits, load_folder
+from mnist_kedro.evaluation.plots import plot_sample_grid
+from mnist_kedro.formats.idx import idx_sha256
+from mnist_kedro.formats.mapped import parts
 from mnist_kedro.lazy import Figure
-from mnist_kedro.mapped import parts
-from mnist_kedro.mirrors import DownloadError, download
 from mnist_kedro.parameters import Name
-from mnist_kedro.plots import plot_sample_grid
-from mnist_kedro.sources import Arrays, embedded_digits, load_folder
 
 EMBEDDED_NAME = "embedded digits (not MNIST)"
 DIGITS = tuple("0123456789")

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from mnist_kedro.classifiers.classifier import Classifier
-from mnist_kedro.extra_test import ExtraTest, Qmnist, load_extra_test
-from mnist_kedro.idx import idx_sha256
-from mnist_kedro.metrics import predict_labels, score_predictions
+from mnist_kedro.data.extra_test import ExtraTest, Qmnist, load_extra_test
+from mnist_kedro.evaluation.metrics import predict_labels, score_predictions
+from mnist_kedro.formats.idx import idx_sha256
 from mnist_kedro.parameters import Parameters
 
 

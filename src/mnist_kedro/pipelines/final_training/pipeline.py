@@ -2,7 +2,7 @@
 
 from kedro.pipeline import Pipeline, node, pipeline
 
-from mnist_kedro.mistakes import report_mistakes
+from mnist_kedro.evaluation.mistakes import report_mistakes
 from mnist_kedro.pipelines.final_training.extra_test import find_extra_test
 from mnist_kedro.pipelines.final_training.model_card import write_model_card
 from mnist_kedro.pipelines.final_training.nodes import (

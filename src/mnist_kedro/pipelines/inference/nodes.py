@@ -11,15 +11,15 @@ from numpy.typing import NDArray
 from pydantic import AfterValidator
 
 from mnist_kedro.classifiers.classifier import Classifier
-from mnist_kedro.contact_sheet import plot_contact_sheet
+from mnist_kedro.evaluation.contact_sheet import plot_contact_sheet
+from mnist_kedro.evaluation.metrics import predict_labels
 from mnist_kedro.lazy import Figure, pd
-from mnist_kedro.metrics import predict_labels
 from mnist_kedro.parameters import Parameters
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from mnist_kedro.image_files import Picture
+    from mnist_kedro.images.image_files import Picture
 
 BATCH = 256  # pictures in memory at once
 SHOWN = 24  # digits on the contact sheet
@@ -73,7 +73,7 @@ def predict_images(
     """
     from tqdm.auto import tqdm
 
-    from mnist_kedro.image_files import see_all
+    from mnist_kedro.images.image_files import see_all
 
     pictures = _pictures(test_images, parameters)
     names = dict(zip(final_manifest["classes"], final_manifest["class_names"], strict=True))
@@ -121,7 +121,7 @@ def draw_contact_sheet(
 
 
 def _pictures(test_images: NDArray[np.uint8], parameters: InferenceParameters) -> Iterator[Picture]:
-    from mnist_kedro.image_files import find_pictures, numbered
+    from mnist_kedro.images.image_files import find_pictures, numbered
 
     if parameters.images is None:
         return numbered("test_images", test_images)

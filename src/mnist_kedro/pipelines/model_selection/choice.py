@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any, Literal
 
-from mnist_kedro.metrics import percent
+from pydantic import Field
 
-if TYPE_CHECKING:
-    from mnist_kedro.lazy import pd
-    from mnist_kedro.pipelines.model_selection.nodes import ModelSelectionParameters
+from mnist_kedro.evaluation.metrics import percent
+from mnist_kedro.lazy import pd
+from mnist_kedro.parameters import Parameters
 
 NEAR_TIE = 0.1  # a cost that is above the lowest by no more counts as equal: seconds are noisy
+
+
+class ModelSelectionParameters(Parameters):
+    """What counts as a difference, and what counts as cheap."""
+
+    alpha: float = Field(gt=0, lt=1)
+    cost: Literal["fit_seconds", "predict_ms_per_image", "model_bytes"]
 
 
 def find_champion(leaderboard: pd.DataFrame, parameters: ModelSelectionParameters) -> int:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any
 
-from pydantic import Field
-
+from mnist_kedro.evaluation.metrics import mcnemar_p_value
 from mnist_kedro.lazy import pd
-from mnist_kedro.metrics import mcnemar_p_value
-from mnist_kedro.parameters import Parameters
-from mnist_kedro.pipelines.model_selection.choice import explain_choice, find_champion
+from mnist_kedro.pipelines.model_selection.choice import (
+    ModelSelectionParameters,
+    explain_choice,
+    find_champion,
+)
 
 COLUMNS = [
     "candidate",
@@ -31,13 +32,6 @@ COLUMNS = [
 # Equal accuracies are told apart by what is the same in every run, the smaller model first.
 ORDER = {"validation_accuracy": False, "model_bytes": True, "candidate": True}  # true: ascending
 RESTS_ON = ("settings", "data", "class_names", "data_sha256", "sha256", "splits_sha256")
-
-
-class ModelSelectionParameters(Parameters):
-    """What counts as a difference, and what counts as cheap."""
-
-    alpha: float = Field(gt=0, lt=1)
-    cost: Literal["fit_seconds", "predict_ms_per_image", "model_bytes"]
 
 
 def rank_candidates(parameters: ModelSelectionParameters, **results: Any) -> pd.DataFrame:  # noqa: ANN401

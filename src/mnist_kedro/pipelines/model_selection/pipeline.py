@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from kedro.pipeline import Pipeline, node, pipeline
 from kedro.pipeline.node import Node
 
-from mnist_kedro.charts import chart_accuracy_against_cost, chart_learning_curves
+from mnist_kedro.evaluation.charts import chart_accuracy_against_cost, chart_learning_curves
 from mnist_kedro.pipelines.model_selection.folds import compare_folds
 from mnist_kedro.pipelines.model_selection.nodes import choose_champion, rank_candidates
 

@@ -11,10 +11,10 @@ from pydantic import Field
 from mnist_kedro.classifiers.build import Candidate
 from mnist_kedro.classifiers.classifier import Classifier
 from mnist_kedro.classifiers.fit import fit_classifier
+from mnist_kedro.data.splits import splits_sha256, take_splits
+from mnist_kedro.evaluation.metrics import score_classifier, score_predictions
 from mnist_kedro.lazy import pd
-from mnist_kedro.metrics import score_classifier, score_predictions
 from mnist_kedro.parameters import Parameters
-from mnist_kedro.splits import splits_sha256, take_splits
 
 OF_EACH_FOLD = ("validation_accuracy", "fit_seconds")
 

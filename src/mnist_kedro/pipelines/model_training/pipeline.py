@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from kedro.pipeline import Pipeline, node, pipeline
 
-from mnist_kedro.mistakes import report_mistakes
+from mnist_kedro.evaluation.mistakes import report_mistakes
 from mnist_kedro.pipelines.model_training.nodes import pool_folds, train_candidate, train_fold
 
 DATA = ["train_images", "train_labels", "splits"]

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mnist_kedro.data.sources import verify_data
+from mnist_kedro.evaluation.metrics import predict_labels, score_predictions
 from mnist_kedro.lazy import pd
-from mnist_kedro.metrics import predict_labels, score_predictions
-from mnist_kedro.sources import verify_data
 
 COLUMNS = ["candidate", "test_accuracy", "test_accuracy_low", "test_accuracy_high", "data"]
 

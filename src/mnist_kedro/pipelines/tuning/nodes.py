@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mnist_kedro.charts import chart_accuracy_against_cost
+from mnist_kedro.data.splits import take_splits
+from mnist_kedro.evaluation.charts import chart_accuracy_against_cost
+from mnist_kedro.evaluation.metrics import percent
 from mnist_kedro.lazy import Chart, pd
-from mnist_kedro.metrics import percent
 from mnist_kedro.pipelines.tuning.trials import TuningParameters, run_trial, trial_row
-from mnist_kedro.splits import take_splits
 
 if TYPE_CHECKING:
     from optuna import Study

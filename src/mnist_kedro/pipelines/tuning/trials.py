@@ -9,7 +9,7 @@ from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 from mnist_kedro.classifiers.build import Candidate
 from mnist_kedro.classifiers.fit import fit_classifier
 from mnist_kedro.classifiers.parameter_count import count_parameters
-from mnist_kedro.metrics import wilson_interval
+from mnist_kedro.evaluation.metrics import wilson_interval
 from mnist_kedro.parameters import Parameters
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from optuna import Study, Trial
     from optuna.trial import FrozenTrial
 
-    from mnist_kedro.classifiers.classifier import Labelled
+    from mnist_kedro.data.splits import Labelled
 
 ESTIMATOR = "mnist_kedro.classifiers.TorchClassifier"
 

@@ -1,0 +1,1 @@
+"""Predictions to scores, tests, figures and reports."""

@@ -1,0 +1,1 @@
+"""Anybody's picture of a digit to MNIST's format."""

@@ -1,0 +1,1 @@
+"""How a run behaves: versions, whole files, progress, its summary."""

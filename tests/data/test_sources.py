@@ -1,0 +1,178 @@
+"""Folders and embedded digits: four verified arrays, or an error that says why not."""
+
+import hashlib
+
+import numpy as np
+import pytest
+
+from mnist_kedro.data.descriptions import FILES
+from mnist_kedro.data.sources import Arrays, embedded_digits, load_folder
+from mnist_kedro.formats.idx import IdxFormatError
+
+NAMES = {key: f"{name}.gz" for key, name in FILES.items()}
+HTML = b"<!DOCTYPE html><html><title>Sign in to the network</title></html>"
+
+
+def assert_same(found, expected):
+    for key in FILES:
+        np.testing.assert_array_equal(getattr(found, key), getattr(expected, key), err_msg=key)
+
+
+@pytest.mark.parametrize("suffix", ["", ".gz"])
+@pytest.mark.parametrize("infix", ["-idx", ".idx"])
+def test_load_folder(tmp_path, describe, tiny_arrays, write_idx_folder, infix, suffix):
+    folder = write_idx_folder(tmp_path, tiny_arrays, infix, suffix)
+    arrays, official = load_folder(folder, describe())
+    assert_same(arrays, tiny_arrays)
+    assert official
+
+
+def test_missing_folder(tmp_path, describe):
+    with pytest.raises(FileNotFoundError, match=r"'source' .*nowhere"):
+        load_folder(tmp_path / "nowhere", describe())
+
+
+@pytest.mark.parametrize("key", FILES)
+def test_missing_file(tmp_path, describe, tiny_arrays, write_idx_folder, key):
+    write_idx_folder(tmp_path, tiny_arrays)
+    (tmp_path / NAMES[key]).unlink()
+    with pytest.raises(FileNotFoundError, match=rf"{tmp_path}: .* {FILES[key]} "):
+        load_folder(tmp_path, describe())
+
+
+# Part of the file, what is done to it, and what the error says was found.
+SPOILT = {
+    "fewer labels": ("labels", lambda labels: labels[:-1], "9 labels"),
+    "fewer images": ("images", lambda images: images[:-1], "0 labels"),
+    "label 10": ("labels", lambda labels: np.where(labels == 3, 10, labels), "10"),
+    "label 255": ("labels", lambda labels: np.where(labels == 3, 255, labels), "255"),
+    "a class without an image": ("labels", lambda labels: np.where(labels == 3, 2, labels), "2, 4"),
+    "all paper": ("images", np.zeros_like, "from 0 to 0"),
+    "all ink": ("images", lambda images: np.full_like(images, 255), "from 255 to 255"),
+    "all grey": ("images", lambda images: np.full_like(images, 128), "from 128 to 128"),
+    "scaled to 0-1": ("images", lambda images: images // 255, "from 0 to 1"),
+    "scaled to 0-16": ("images", lambda images: images / 255 * 16, "from 0 to 16"),
+    "other size": ("images", lambda images: images[:, :27], "27, 28"),
+}
+
+
+@pytest.mark.parametrize("split", ["train", "test"])
+@pytest.mark.parametrize(("part", "spoil", "found"), SPOILT.values(), ids=SPOILT)
+def test_files_that_cannot_be_right(
+    tmp_path, describe, tiny_arrays, write_idx_folder, split, part, spoil, found
+):
+    key = f"{split}_{part}"
+    spoilt = spoil(getattr(tiny_arrays, key)).astype(np.uint8)
+    write_idx_folder(tmp_path, tiny_arrays._replace(**{key: spoilt}))
+    with pytest.raises(IdxFormatError, match=rf"expected .* found .*{found}") as caught:
+        load_folder(tmp_path, describe())
+    assert FILES[key] in str(caught.value)
+
+
+# --- embedded digits
+
+
+@pytest.fixture(scope="module")
+def embedded():
+    return embedded_digits()
+
+
+def test_embedded_digits_have_the_format_of_mnist(embedded):
+    from sklearn.datasets import load_digits
+
+    assert [array.shape for array in embedded] == [(1437, 28, 28), (1437,), (360, 28, 28), (360,)]
+    assert {array.dtype for array in embedded} == {np.dtype(np.uint8)}
+    labels = np.concatenate([embedded.train_labels, embedded.test_labels])
+    np.testing.assert_array_equal(labels, load_digits().target)
+    assert_same(embedded_digits(), embedded)
+
+
+def test_embedded_digits_fill_the_box_and_are_centred(embedded):
+    from scipy.ndimage import center_of_mass
+    from sklearn.datasets import load_digits
+
+    images = np.concatenate([embedded.train_images, embedded.test_images])
+    assert (images.min(), images.max()) == (0, 255)
+    boxes, original_boxes = map(ink_boxes, (images, load_digits().images))
+    shapes, original_shapes = (np.array([b.shape for b in bs]) for bs in (boxes, original_boxes))
+    assert set(shapes.max(axis=1)) == {20}
+    scale = 20 / original_shapes.max(axis=1, keepdims=True)
+    np.testing.assert_allclose(shapes, original_shapes * scale, atol=0.51)
+    np.testing.assert_allclose([center_of_mass(image) for image in images], 13.5, atol=1)
+    # Neither mirrored nor transposed: the ink lies where it lay in its box.
+    lies = (np.array([center_of_mass(box) for box in boxes]) + 0.5) / shapes
+    lay = (np.array([center_of_mass(box) for box in original_boxes]) + 0.5) / original_shapes
+    np.testing.assert_allclose(lies, lay, atol=0.03)
+
+
+def ink_boxes(images):
+    inked = [(image, *np.nonzero(image)) for image in images]
+    return [image[y.min() : y.max() + 1, x.min() : x.max() + 1] for image, y, x in inked]
+
+
+def test_embedded_digits_can_be_learned(embedded):
+    from sklearn.neighbors import KNeighborsClassifier
+
+    train_images, train_labels, test_images, test_labels = embedded
+    model = KNeighborsClassifier(1).fit(train_images.reshape(-1, 784) / 255, train_labels)
+    assert model.score(test_images.reshape(-1, 784) / 255, test_labels) > 0.9
+
+
+# --- other data sets in the same format
+
+
+@pytest.fixture(scope="module")
+def letters(tiny_arrays):
+    """The tiny arrays as EMNIST has its letters: labels from 1 on, rows and columns exchanged."""
+    images, labels, test_images, test_labels = tiny_arrays
+    return Arrays(
+        images.transpose(0, 2, 1), labels + 1, test_images.transpose(0, 2, 1), test_labels + 1
+    )
+
+
+@pytest.mark.parametrize("suffix", ["", ".gz"])
+def test_labels_count_from_0_and_images_stand_upright(
+    tmp_path, describe, tiny_arrays, letters, write_idx_folder, suffix
+):
+    folder = write_idx_folder(tmp_path, letters, suffix=suffix)
+    arrays, _ = load_folder(folder, describe(first_label=1, transposed=True))
+    assert_same(arrays, tiny_arrays)
+    assert {array.dtype for array in arrays} == {np.dtype(np.uint8)}
+    assert all(array.flags.c_contiguous for array in arrays)
+
+
+@pytest.mark.parametrize(
+    ("changes", "wanted"),
+    [({"first_label": 1}, "1 to 10"), ({"class_names": ("a", "b")}, "0 to 1")],
+)
+def test_labels_are_those_that_the_description_has(
+    tmp_path, describe, tiny_arrays, write_idx_folder, changes, wanted
+):
+    write_idx_folder(tmp_path, tiny_arrays)
+    with pytest.raises(IdxFormatError, match=f"all labels from {wanted} .* found .0, 1, "):
+        load_folder(tmp_path, describe(**changes))
+
+
+def test_files_have_the_names_that_the_description_has(
+    tmp_path, describe, tiny_arrays, write_idx_folder
+):
+    write_idx_folder(tmp_path, tiny_arrays)
+    (tmp_path / NAMES["test_images"]).rename(tmp_path / "letters-test-images.gz")
+    described = describe(files={"test_images": "letters-test-images"})
+    assert_same(load_folder(tmp_path, described)[0], tiny_arrays)
+
+
+@pytest.mark.parametrize("key", FILES)
+def test_files_are_known_by_the_checksum_of_either_form(
+    tmp_path, describe, tiny_arrays, tiny_sha256, write_idx_folder, key
+):
+    write_idx_folder(tmp_path, tiny_arrays)
+    packed = hashlib.sha256((tmp_path / NAMES[key]).read_bytes()).hexdigest()
+    for sha256, known in [(packed, True), (tiny_sha256[key], True), ("0" * 64, False)]:
+        described = describe(sha256=tiny_sha256 | {key: sha256})
+        assert load_folder(tmp_path, described)[1] is known
+
+
+def test_classes_have_different_names(describe):
+    with pytest.raises(ValueError, match="different names in 'class_names', found twice: b, c"):
+        describe(class_names=tuple("abcbc"))

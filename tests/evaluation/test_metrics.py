@@ -1,0 +1,148 @@
+import tracemalloc
+
+import numpy as np
+import pytest
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import log_loss
+from sklearn.svm import SVC
+
+from mnist_kedro.evaluation.metrics import (
+    accuracy_text,
+    mcnemar_p_value,
+    percent,
+    predict_labels,
+    score_classes,
+    score_classifier,
+    score_predictions,
+    wilson_interval,
+)
+from mnist_kedro.formats import mapped
+
+LABELS = np.array([0, 0, 1, 1, 2], dtype=np.uint8)
+PREDICTIONS = np.array([0, 1, 1, 1, 2], dtype=np.uint8)
+PROBABILITIES = np.array(
+    [[0.8, 0.1, 0.1], [0.2, 0.6, 0.2], [0.1, 0.8, 0.1], [0.0, 1.0, 0.0], [0.1, 0.1, 0.8]]
+)
+
+
+def test_scores_are_exact():
+    scores = score_predictions(LABELS, PREDICTIONS, PROBABILITIES, "validation")
+    assert scores["validation_accuracy"] == 4 / 5
+    assert scores["recall"] == {"0": 0.5, "1": 1.0, "2": 1.0}
+    assert scores["macro_f1"] == pytest.approx((2 / 3 + 4 / 5 + 1) / 3)
+    expected = -np.log([0.8, 0.2, 0.8, 1.0, 0.8]).mean()
+    assert scores["log_loss"] == pytest.approx(expected)
+    # Thrice 80 % sure and right, once 60 % and wrong, once 100 % and right.
+    assert scores["expected_calibration_error"] == pytest.approx((3 * 0.2 + 0.6 + 0) / 5)
+    interval = scores["validation_accuracy_low"], scores["validation_accuracy_high"]
+    assert interval == wilson_interval(4, 5)
+
+
+def test_many_images_are_scored_alike_in_little_more_memory_than_the_probabilities(monkeypatch):
+    n = 200_000
+    probabilities = np.random.default_rng(0).dirichlet(np.ones(10), n)
+    labels, predictions = np.arange(n) % 10, probabilities.argmax(axis=1)
+    monkeypatch.setattr(mapped, "PART", probabilities.nbytes)
+    for given in (probabilities.astype(np.float32), probabilities):
+        whole = score_predictions(labels, predictions, given, "test")
+        assert whole["log_loss"] == log_loss(labels, given)  # to the bit
+    monkeypatch.setattr(mapped, "PART", 2**20)
+    tracemalloc.start()
+    in_parts = score_predictions(labels, predictions, probabilities, "test")
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert in_parts == whole | {"log_loss": pytest.approx(whole["log_loss"], rel=1e-12)}
+    assert peak < 2 * probabilities.nbytes
+
+
+def test_without_probabilities_there_is_no_log_loss_and_no_calibration():
+    scores = score_predictions(LABELS, PREDICTIONS, None, "test")
+    assert scores["log_loss"] is None
+    assert scores["expected_calibration_error"] is None
+
+
+def test_each_class_is_scored_alone():
+    table = score_classes(LABELS, np.array([0, 1, 1, 1, 3], dtype=np.uint8))
+    assert list(table) == ["class", "precision", "recall", "f1", "images"]
+    assert table["class"].tolist() == [0, 1, 2, 3]
+    assert table["recall"][:3].tolist() == [0.5, 1, 0]
+    assert table["precision"][[0, 1, 3]].tolist() == pytest.approx([1, 2 / 3, 0])
+    assert table["f1"].tolist() == pytest.approx([2 / 3, 0.8, 0, 0])
+    assert table["images"].tolist() == [2, 2, 1, 0]
+    # What was never predicted has no precision; what is not there, no recall.
+    assert np.isnan(table["precision"][2])
+    assert np.isnan(table["recall"][3])
+
+
+def test_wilson_interval_is_that_of_the_formula():
+    successes, trials, z = 9900, 10_000, 1.959964
+    centre = (successes + z**2 / 2) / (trials + z**2)
+    half = z / (trials + z**2) * np.sqrt(successes * (trials - successes) / trials + z**2 / 4)
+    assert wilson_interval(successes, trials) == pytest.approx((centre - half, centre + half))
+
+
+@pytest.mark.parametrize("successes", [0, 100])
+def test_wilson_interval_stays_within_0_and_1(successes):
+    low, high = wilson_interval(successes, 100)
+    assert 0 <= low < high <= 1
+
+
+def test_mcnemar_is_the_sign_test_on_the_images_that_only_one_gets_right():
+    one = np.array([True] * 8 + [False] + [True] * 100)
+    other = np.array([False] * 8 + [True] + [True] * 100)
+    assert mcnemar_p_value(one, other) == pytest.approx(2 * (1 + 9) / 2**9)
+    assert mcnemar_p_value(other, one) == mcnemar_p_value(one, other)
+
+
+def test_mcnemar_of_equals_is_1():
+    assert mcnemar_p_value(np.array([True, False]), np.array([True, False])) == 1.0
+
+
+@pytest.fixture(scope="module")
+def points():
+    random = np.random.default_rng(0)
+    labels = np.repeat(np.arange(3, dtype=np.uint8), 20)
+    return random.normal(labels[:, None], 0.3, (60, 4)), labels
+
+
+def test_predictions_are_the_most_probable_labels(points):
+    classifier = LogisticRegression().fit(*points)
+    labels, probabilities = predict_labels(classifier, points[0])
+    np.testing.assert_array_equal(labels, classifier.predict(points[0]))
+    np.testing.assert_array_equal(probabilities, classifier.predict_proba(points[0]))
+
+
+def test_a_classifier_is_scored_timed_and_weighed(points):
+    features, labels = points
+    classifier = LogisticRegression().fit(features, labels)
+    scores, table = score_classifier(classifier, features, labels, "test")
+    assert scores["test_accuracy"] == classifier.score(features, labels)
+    assert scores["predict_ms_per_image"] > 0
+    assert scores["predict_ms_single_image"] > scores["predict_ms_per_image"]
+    assert 500 < scores["model_bytes"] < 5000
+    assert scores["parameters"] == 15
+    probabilities = ["probability_0", "probability_1", "probability_2"]
+    assert list(table) == ["label", "prediction", "confidence", *probabilities]
+    np.testing.assert_array_equal(table["label"], labels)
+    np.testing.assert_array_equal(
+        table["confidence"], classifier.predict_proba(features).max(axis=1)
+    )
+    np.testing.assert_allclose(
+        table[probabilities], classifier.predict_proba(features), rtol=0, atol=5e-7
+    )
+
+
+def test_a_classifier_without_probabilities_is_scored_too(points):
+    scores, table = score_classifier(SVC().fit(*points), *points, "test")
+    assert scores["expected_calibration_error"] is None
+    assert list(table) == ["label", "prediction", "confidence"]
+    assert table["confidence"].isna().all()
+
+
+def test_percent():
+    assert percent(0.98654) == "98.65 %"
+
+
+def test_an_accuracy_as_people_read_it():
+    metrics = {"test_accuracy": 0.9865, "test_accuracy_low": 0.98, "test_accuracy_high": 0.99064}
+    assert accuracy_text(metrics, "test") == "98.65 % (98.00 to 99.06)"

@@ -1,0 +1,283 @@
+import io
+import struct
+import warnings
+import zlib
+from threading import Barrier, Thread
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image, features
+
+from mnist_kedro.formats.pictures import PictureError, decode_picture
+
+# Asymmetric, of even values; a JPEG loses little of it.
+GREY = np.add.outer(np.arange(16) * 8, np.arange(12) * 10).astype(np.uint8)
+PICTURE = Image.fromarray(GREY)
+ORIENTATION = 274  # the EXIF tag
+
+
+def encode(image, suffix, **options):
+    file = io.BytesIO()
+    image.save(file, suffix, **options)
+    return file.getvalue()
+
+
+def decode(data):
+    return decode_picture(io.BytesIO(data))
+
+
+LOSSLESS = {
+    "png": encode(PICTURE, "PNG"),
+    "png of colours": encode(PICTURE.convert("RGB"), "PNG"),
+    "png with a palette": encode(PICTURE.convert("P"), "PNG"),
+    "webp": encode(PICTURE.convert("RGB"), "WEBP", lossless=True),
+    "bmp": encode(PICTURE, "BMP"),
+    "gif": encode(PICTURE, "GIF"),
+    "tiff": encode(PICTURE, "TIFF"),
+    "tiff, packed": encode(PICTURE, "TIFF", compression="tiff_lzw"),
+}
+LOSSY = {
+    "jpeg": encode(PICTURE, "JPEG", quality=95),
+    "jpeg of colours": encode(PICTURE.convert("RGB"), "JPEG", quality=95, progressive=True),
+    "jpeg for printing": encode(PICTURE.convert("RGB").convert("CMYK"), "JPEG", quality=95),
+    "webp with losses": encode(PICTURE.convert("RGB"), "WEBP", quality=100),
+}
+
+
+@pytest.mark.parametrize("data", LOSSLESS.values(), ids=LOSSLESS)
+def test_lossless_formats_give_the_exact_grey_values(data):
+    grey = decode(data)
+    assert grey.dtype == np.float32
+    np.testing.assert_array_equal(grey, GREY)
+
+
+@pytest.mark.parametrize("data", LOSSY.values(), ids=LOSSY)
+def test_lossy_formats_give_them_nearly(data):
+    np.testing.assert_allclose(decode(data), GREY, atol=4)
+
+
+def test_colours_become_their_brightness():
+    red, blue = (encode(Image.new("RGB", (9, 9), name), "PNG") for name in ("red", "blue"))
+    assert decode(red).max() == 76  # 0.299 of white
+    assert decode(blue).max() == 29  # 0.114
+
+
+@pytest.mark.parametrize("suffix", ["JPEG", "PNG", "WEBP", "TIFF"])
+@pytest.mark.parametrize(
+    ("orientation", "stored"),
+    [
+        (1, GREY),
+        (2, GREY[:, ::-1]),
+        (3, GREY[::-1, ::-1]),
+        (4, GREY[::-1]),
+        (5, GREY.T),
+        (6, np.rot90(GREY)),  # the picture is shown turned clockwise
+        (7, GREY[::-1, ::-1].T),
+        (8, np.rot90(GREY, -1)),
+    ],
+)
+def test_pictures_are_turned_as_their_camera_was_held(orientation, stored, suffix):
+    exif = Image.Exif()
+    exif[ORIENTATION] = orientation
+    image = Image.fromarray(np.ascontiguousarray(stored)).convert("RGB")
+    options = {"JPEG": {"quality": 95}, "WEBP": {"lossless": True}}.get(suffix, {})
+    grey = decode(encode(image, suffix, exif=exif, **options))
+    np.testing.assert_allclose(grey, GREY, atol=4 if suffix == "JPEG" else 0)
+
+
+def ink_on_nothing(grey, mode):
+    """A bar of ink, and nothing around it, not even paper."""
+    alpha = np.zeros((20, 20), dtype=np.uint8)
+    alpha[4:16, 9:12] = 255
+    return Image.merge("LA", [Image.new("L", (20, 20), grey), Image.fromarray(alpha)]).convert(mode)
+
+
+@pytest.mark.parametrize("mode", ["LA", "RGBA"])
+@pytest.mark.parametrize(("ink", "paper"), [(20, 255), (240, 0)])
+@pytest.mark.parametrize("suffix", ["PNG", "WEBP", "TIFF"])
+def test_what_is_transparent_becomes_paper_that_ink_can_be_seen_on(ink, paper, mode, suffix):
+    options = {"lossless": True} if suffix == "WEBP" else {}
+    expected = np.full((20, 20), paper, dtype=np.float32)
+    expected[4:16, 9:12] = ink
+    data = encode(ink_on_nothing(ink, mode), suffix, **options)
+    np.testing.assert_array_equal(decode(data), expected)
+
+
+def test_a_half_transparent_edge_is_half_ink():
+    image = ink_on_nothing(0, "RGBA")
+    image.putpixel((8, 8), (0, 0, 0, 51))
+    assert decode(encode(image, "PNG"))[8, 8] == 204
+
+
+def test_a_transparent_colour_of_a_palette_becomes_paper():
+    image = Image.new("P", (10, 10), 1)
+    image.putpalette([0, 0, 0, 90, 90, 90])
+    image.putpixel((4, 5), 0)
+    for suffix in ("PNG", "GIF"):
+        grey = decode(encode(image, suffix, transparency=1))
+        assert grey[5, 4] == 0, suffix
+        assert np.count_nonzero(grey == 255) == 99, suffix
+
+
+def test_one_bit_is_black_or_white():
+    bits = GREY > 100
+    for suffix in ("PNG", "BMP", "TIFF"):
+        grey = decode(encode(Image.fromarray(bits), suffix))
+        np.testing.assert_array_equal(grey, 255 * bits, err_msg=suffix)
+
+
+@pytest.mark.parametrize("suffix", ["PNG", "TIFF"])
+def test_sixteen_bits_keep_their_levels(suffix):
+    values = GREY.astype(np.uint16) * 257 + 100
+    grey = decode(encode(Image.fromarray(values), suffix))
+    np.testing.assert_allclose(grey, values / 257, rtol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", [np.int32, np.float32])
+def test_numbers_of_no_known_range_are_stretched_from_black_to_white(dtype):
+    values = 3 * (GREY.astype(dtype) - 50)
+    grey = decode(encode(Image.fromarray(values), "TIFF"))
+    expected = 255 * (GREY / GREY.max())
+    np.testing.assert_allclose(grey, expected, atol=1e-4)
+
+
+def test_the_largest_numbers_are_stretched_too():
+    values = np.zeros((9, 9), dtype=np.float32)
+    values[0], values[1] = 3e38, -3e38
+    grey = decode(encode(Image.fromarray(values), "TIFF"))
+    np.testing.assert_allclose(grey[:3, 0], [255, 0, 127.5])
+
+
+@pytest.mark.parametrize("number", [np.nan, np.inf])
+def test_numbers_that_are_none_are_refused(number):
+    values = GREY.astype(np.float32)
+    values[3, 3] = number
+    with pytest.raises(PictureError, match="expected grey values that are numbers"):
+        decode(encode(Image.fromarray(values), "TIFF"))
+
+
+@pytest.mark.parametrize("suffix", ["GIF", "WEBP", "PNG", "TIFF", "MPO"])
+def test_the_first_of_several_frames_is_read(suffix):
+    first, second = PICTURE.convert("RGB"), Image.new("RGB", PICTURE.size, "white")
+    options = {"WEBP": {"lossless": True}, "MPO": {"quality": 95}}.get(suffix, {})
+    data = encode(first, suffix, save_all=True, append_images=[second], **options)
+    np.testing.assert_allclose(decode(data), GREY, atol=4)
+
+
+@pytest.mark.parametrize(
+    ("size", "expected"),
+    [((799, 90), (90, 799)), ((800, 90), (45, 400)), ((3000, 4000), (400, 300))],
+)
+@pytest.mark.parametrize("suffix", ["PNG", "JPEG"])
+def test_large_pictures_are_reduced(size, expected, suffix):
+    grey = decode(encode(Image.new("L", size, 77), suffix))
+    assert max(grey.shape) in range(400, 800)
+    assert grey.shape[0] / grey.shape[1] == pytest.approx(expected[0] / expected[1], rel=0.02)
+    assert (grey == 77).all()
+    assert grey.shape == expected or suffix == "JPEG"  # which can only be halved, thrice
+
+
+def png_header(width, height):
+    header = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
+    data = struct.pack(">I", 13) + header + struct.pack(">I", zlib.crc32(header))
+    return b"\x89PNG\r\n\x1a\n" + data + b"\0\0\0\0IDAT" + struct.pack(">I", zlib.crc32(b"IDAT"))
+
+
+@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
+@pytest.mark.parametrize(
+    ("size", "found"),
+    [
+        ((60_000, 60_000), "many more"),
+        ((10_000, 10_000), "10,000 x 10,000"),
+        ((50_000_001, 1), "50,000,001 x 1"),
+    ],
+)
+def test_more_pixels_than_fit_into_memory_are_refused_before_they_are_unpacked(size, found):
+    message = f"expected at most 50,000,000 pixels, found {found}: make the picture smaller"
+    with pytest.raises(PictureError, match=message):
+        decode(png_header(*size))
+
+
+@pytest.mark.parametrize("suffix", ["PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF"])
+def test_half_a_file_is_refused(suffix):
+    noise = np.random.default_rng(0).integers(0, 256, (60, 60), dtype=np.uint8)
+    data = encode(Image.fromarray(noise), suffix)
+    assert decode(data).shape == (60, 60)
+    with pytest.raises(PictureError, match="expected a (whole )?picture"):
+        decode(data[: len(data) // 2])
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"\x89PNG",
+        b"<svg xmlns='http://www.w3.org/2000/svg' width='9' height='9'/>",
+        b"<!DOCTYPE html><html><body>404</body></html>",
+        b"%PDF-1.7",
+        bytes(1000),
+        encode(PICTURE, "ICO"),
+        encode(PICTURE, "PPM"),
+        encode(PICTURE.convert("RGB"), "JPEG2000") if features.check("jpg_2000") else b"jp2",
+    ],
+)
+def test_what_is_no_such_picture_is_refused(data):
+    message = "expected a picture in one of the formats PNG, JPEG, WEBP, BMP, GIF, TIFF, found"
+    with pytest.raises(PictureError, match=message):
+        decode(data)
+
+
+def test_harmless_damage_is_no_reason_to_warn_also_in_threads():
+    """Each thread waits for the others in the middle of its picture."""
+    together = Barrier(4, timeout=20)
+
+    class Shared(io.BytesIO):
+        waited = False
+
+        def read(self, size=-1):
+            if not self.waited:
+                self.waited = True
+                together.wait()
+            return super().read(size)
+
+    before = list(warnings.filters)
+    grey = {}
+    threads = [
+        Thread(target=lambda n=n: grey.update({n: decode_picture(Shared(LOSSLESS["png"]))}))
+        for n in range(4)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert list(warnings.filters) == before
+    assert len(grey) == 4
+
+
+def test_a_file_that_claims_more_than_fits_into_memory_is_refused():
+    """As a PNG does whose last piece is said to have gigabytes; Pillow asks for all of them."""
+
+    class SmallMemory(io.BytesIO):
+        def read(self, size=-1):
+            if size > 2**30:
+                raise MemoryError
+            return super().read(size)
+
+    data = LOSSLESS["png"]
+    length = data.index(b"IDAT") - 4
+    file = SmallMemory(data[:length] + struct.pack(">I", 2**31 - 1) + data[length + 4 :])
+    with pytest.raises(PictureError, match="found more than fits into memory"):
+        decode_picture(file)
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")  # as the module does, undone by pytest
+@settings(max_examples=100, deadline=None)
+@given(
+    start=st.sampled_from([b"", *{data[:8] for data in (LOSSLESS | LOSSY).values()}]),
+    rest=st.binary(),
+)
+def test_any_bytes_after_any_beginning_are_refused(start, rest):
+    with pytest.raises(PictureError):
+        decode(start + rest)

@@ -1,0 +1,269 @@
+import gzip
+import io
+import struct
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from mnist_kedro.formats.idx import idx_header
+from mnist_kedro.images.image_files import CSV_ROWS, find_pictures, numbered
+from mnist_kedro.images.imaging import to_mnist_format
+from tests.drawings import STROKES, draw, on_paper
+
+GREY = on_paper(draw(STROKES[5])).astype(np.uint8)
+SEEN = to_mnist_format(GREY).image
+IMAGES = np.stack([SEEN, SEEN.T, 255 - SEEN])
+
+
+def write_table(path, images, **columns):
+    names = [f"pixel{number}" for number in range(784)]
+    table = pd.DataFrame(images.reshape(-1, 784), columns=names).assign(**columns)
+    table[[*columns, *names]].to_csv(path, index=False)
+    return path
+
+
+def write_idx(path, images):
+    data = idx_header(images.shape) + images.tobytes()
+    path.write_bytes(gzip.compress(data) if path.suffix == ".gz" else data)
+    return path
+
+
+def names(path):
+    return [picture.name for picture in find_pictures(path)]
+
+
+def see(path):
+    return [picture.see().image for picture in find_pictures(path)]
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.JPEG", "a.webp", "a.bmp", "a.gif", "a.tif", "a"])
+def test_a_picture_is_told_by_what_is_in_it(name, tmp_path):
+    suffix = {"a.JPEG": "JPEG", "a.webp": "WEBP", "a.bmp": "BMP", "a.gif": "GIF", "a.tif": "TIFF"}
+    Image.fromarray(GREY).save(tmp_path / name, suffix.get(name, "PNG"))
+    (picture,) = find_pictures(tmp_path / name)
+    assert picture.name == name
+    np.testing.assert_allclose(picture.load(), GREY, atol=40)  # JPEG rings beside ink
+    assert np.corrcoef(picture.see().image.ravel(), SEEN.ravel())[0, 1] > 0.95
+
+
+@pytest.mark.parametrize("name", ["mine", "mine.idx3-ubyte", "mine.gz"])
+def test_images_of_an_idx_file_are_taken_as_they_are(name, tmp_path):
+    path = write_idx(tmp_path / name, IMAGES)
+    np.testing.assert_array_equal(see(path), IMAGES)
+    assert names(path) == [f"{name}#1", f"{name}#2", f"{name}#3"]
+
+
+def test_images_of_a_numpy_file_are_brought_to_the_format(tmp_path):
+    path = tmp_path / "mine.npy"
+    np.save(path, np.stack([GREY, 255 - GREY]))
+    np.testing.assert_array_equal(see(path), [SEEN, SEEN])
+    assert names(path) == ["mine.npy#1", "mine.npy#2"]
+    np.save(path, np.asfortranarray(IMAGES))
+    np.testing.assert_array_equal(see(path), [SEEN, SEEN.T, SEEN])
+
+
+@pytest.mark.parametrize(
+    ("array", "found"),
+    [
+        (IMAGES.astype(float), "found float64 of shape (3, 28, 28)"),
+        (SEEN, "found uint8 of shape (28, 28)"),
+        (IMAGES[..., None], "found uint8 of shape (3, 28, 28, 1)"),
+        (np.array([{}], dtype=object), "expected a NumPy array, found"),
+    ],
+)
+def test_another_array_is_refused(array, found, tmp_path):
+    path = tmp_path / "mine.npy"
+    np.save(path, array)
+    check_refused(path, found)
+
+
+def check_refused(path, message):
+    (picture,) = find_pictures(path)
+    assert picture.name == path.name
+    with pytest.raises(ValueError, match=path.name) as caught:
+        picture.see()
+    assert message in str(caught.value)
+
+
+def npz():
+    file = io.BytesIO()
+    np.savez(file, IMAGES)
+    return file.getvalue()
+
+
+def npy():
+    file = io.BytesIO()
+    np.save(file, IMAGES)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"no array", npz(), npy()[:-1], npy()[:9], npy()[:60], npy().replace(b")", b" ", 1)],
+    ids=["empty", "text", "npz", "cut", "no header", "half a header", "an open bracket"],
+)
+def test_a_damaged_array_is_refused(data, tmp_path):
+    path = tmp_path / "mine.npy"
+    path.write_bytes(data)
+    check_refused(path, "expected a NumPy array, found")
+
+
+def with_header(text):
+    """A NumPy file of one image with something else for a header."""
+    return b"\x93NUMPY\1\0" + struct.pack("<H", len(text)) + text.encode() + bytes(784)
+
+
+def with_shape(shape):
+    return with_header(f"{{'descr': '|u1', 'fortran_order': False, 'shape': {shape}, }}\n")
+
+
+@pytest.mark.parametrize(
+    "header", ["-" * 9000 + "1", "{[]: 1}", "{1: 1, '': 1}"], ids=["deep", "no key", "other keys"]
+)
+def test_a_header_that_numpy_fails_at_is_refused(header, tmp_path):
+    path = tmp_path / "mine.npy"
+    path.write_bytes(with_header(header))
+    check_refused(path, "expected a NumPy array, found a damaged one: ")
+
+
+@pytest.mark.parametrize("shape", ["(-1, 28, 28)", f"({10**30}, 28, 28)", "(True, 28, 28)"])
+def test_a_shape_that_cannot_be_is_refused(shape, tmp_path):
+    path = tmp_path / "mine.npy"
+    path.write_bytes(with_shape(shape))
+    check_refused(path, "expected a NumPy array, found a damaged one: ")
+
+
+def test_images_without_pixels_are_not_counted_for_ever(tmp_path):
+    path = tmp_path / "mine.npy"
+    path.write_bytes(with_shape(f"({10**12}, 0, 0)"))
+    check_refused(path, "found uint8 of shape (1000000000000, 0, 0)")
+
+
+def test_what_others_say_of_a_file_is_told_in_short(tmp_path):
+    (tmp_path / "mine.npy").write_bytes(with_header("9 " * 4000))
+    kind = f"{{'descr': [('{'a' * 4000}', '|u1')], 'fortran_order': False, 'shape': (1, 28, 28), }}"
+    (tmp_path / "kinds.npy").write_bytes(with_header(kind))
+    (tmp_path / "mine.csv").write_bytes(b"a" * 4000 + b"\n1\n1,2\n")
+    (tmp_path / "names.csv").write_bytes(b"many words " * 400)
+    for picture in find_pictures(tmp_path):
+        with pytest.raises(ValueError, match="expected .* found") as caught:
+            picture.see()
+        message = str(caught.value).removeprefix(str(tmp_path))
+        assert len(message) < 400
+        assert "\n" not in message
+
+
+def test_of_a_table_with_a_fault_far_down_nothing_is_read(tmp_path):
+    images = np.zeros((CSV_ROWS + 2, 28, 28), dtype=np.int64)
+    images[-1, 0, 0] = 256
+    (picture,) = find_pictures(write_table(tmp_path / "test.csv", images))
+    with pytest.raises(ValueError, match="found numbers from 0 to 256"):
+        picture.load()
+
+
+def test_kaggles_tables_are_read_with_or_without_labels(tmp_path):
+    plain = write_table(tmp_path / "test.csv", IMAGES)
+    labelled = write_table(tmp_path / "train.CSV", IMAGES, label=[5, 0, 0])
+    for path in (plain, labelled):
+        np.testing.assert_array_equal(see(path), IMAGES)
+        assert names(path) == [f"{path.name}#{number}" for number in (1, 2, 3)]
+
+
+def test_a_long_table_is_read_in_pieces(tmp_path):
+    images = np.zeros((CSV_ROWS + 2, 28, 28), dtype=np.uint8)
+    images[:, 0, 0] = np.arange(len(images)) % 256
+    path = write_table(tmp_path / "test.csv", images)
+    pictures = find_pictures(path)
+    first = next(pictures).see().image
+    assert first[0, 0] == 0
+    rest = [picture.see().image[0, 0] for picture in pictures]
+    assert rest == images[1:, 0, 0].tolist()
+
+
+HEADER = ",".join(f"pixel{number}" for number in range(784))
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("pixel0,pixel1\n1,2\n", "found 2 of int64, the first one named 'pixel0'"),
+        (2 * ("0" + ",0" * 783 + "\n"), "the first one named '0'"),
+        (HEADER + "\n0.5" + ",0.5" * 783, "float64"),
+        (HEADER + "\n256" + ",256" * 783, "256 to 256"),
+        (HEADER + "\n-1" + ",-1" * 783, "-1 to -1"),
+        ("label\n3\n", "found 0 of"),
+        (HEADER, "found 784 of object"),
+        (HEADER + "\n" + "1," * 784 + "1", "more numbers than the header has names"),
+        (HEADER + "\n1\n" + "1," * 784 + "1", "a damaged one: Error tokenizing data. C error: Exp"),
+        (HEADER + "\n\udcff", "a damaged one: 'utf-8' codec can't decode byte 0xff"),
+    ],
+    ids=[
+        "few columns",
+        "no header",
+        "fractions",
+        "too large",
+        "negative",
+        "only labels",
+        "only a header",
+        "a number too many",
+        "a number too many, further down",
+        "no text",
+    ],
+)
+def test_another_table_is_refused(text, found, tmp_path):
+    path = tmp_path / "mine.csv"
+    path.write_text(text, errors="surrogateescape")
+    check_refused(path, found)
+
+
+def test_a_folder_is_read_in_order_with_the_folders_in_it(tmp_path):
+    (tmp_path / "b" / ".cache").mkdir(parents=True)
+    for name in ("c.png", "a.png", "b/d.png", "b/.cache/e.png", ".DS_Store"):
+        Image.fromarray(GREY).save(tmp_path / name, "PNG")
+    write_idx(tmp_path / "z.gz", IMAGES)
+    assert names(tmp_path) == ["a.png", "b/d.png", "c.png", "z.gz#1", "z.gz#2", "z.gz#3"]
+    np.testing.assert_array_equal(see(tmp_path)[0], SEEN)
+
+
+def test_one_bad_file_does_not_keep_the_others_from_being_read(tmp_path):
+    good = tmp_path / "z.png"
+    Image.fromarray(GREY).save(good)
+    write_idx(tmp_path / "a", IMAGES[:, :20])
+    write_idx(tmp_path / "labels", np.zeros(3, dtype=np.uint8))
+    write_table(tmp_path / "b.csv", IMAGES).open("ab").write(b"1,2\n")
+    (tmp_path / "c.npy").write_bytes(b"")
+    (tmp_path / "d.gz").write_bytes(b"\x1f\x8b?")
+    (tmp_path / "e.csv").write_bytes(bytes(range(256)))
+    (tmp_path / "f.csv").write_bytes(b"")
+    (tmp_path / "g.png").write_bytes(good.read_bytes()[:100])
+    (tmp_path / "h.txt").write_text("no picture")
+    seen, refused = [], []
+    for picture in find_pictures(tmp_path):
+        try:
+            picture.see()
+            seen.append(picture.name)
+        except ValueError:
+            refused.append(picture.name)
+    assert seen == ["z.png"]
+    assert refused == ["a", "b.csv", "c.npy", "d.gz", "e.csv", "f.csv", "g.png", "h.txt", "labels"]
+
+
+def test_nothing_is_read_before_it_is_asked_for(tmp_path):
+    path = tmp_path / "a.png"
+    Image.fromarray(GREY).save(path)
+    (picture,) = find_pictures(path)
+    path.unlink()
+    with pytest.raises(FileNotFoundError):
+        picture.see()
+
+
+def test_an_empty_folder_has_no_pictures(tmp_path):
+    assert names(tmp_path) == []
+
+
+def test_images_in_memory_are_numbered_from_one():
+    pictures = list(numbered("test_images", IMAGES))
+    assert [picture.name for picture in pictures] == [f"test_images#{n}" for n in (1, 2, 3)]
+    np.testing.assert_array_equal([picture.see().image for picture in pictures], IMAGES)

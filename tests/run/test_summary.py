@@ -1,0 +1,229 @@
+import pandas as pd
+import pytest
+from kedro.io import DataCatalog, MemoryDataset, Version
+from kedro_datasets.json import JSONDataset
+from kedro_datasets.pandas import CSVDataset
+
+from mnist_kedro.run.saved import Saved
+from mnist_kedro.run.summary import print_summary
+
+METRICS = {
+    "validation_accuracy": 0.9845,
+    "validation_accuracy_low": 0.978,
+    "validation_accuracy_high": 0.989,
+    "predict_ms_per_image": 0.275,
+    "model_bytes": 860_000,
+    "fit_seconds": 11.12,
+    "data": "MNIST",
+}
+LEADERBOARD = pd.DataFrame(
+    [
+        {"candidate": "cnn", "champion": True} | METRICS,
+        {"candidate": "mlp_64", "champion": False} | METRICS | {"validation_accuracy": 0.95},
+    ]
+)
+CHAMPION = {"candidate": "cnn", "reason": "cnn is best.", "settings": {}, "data_sha256": "00"}
+FINAL_METRICS = {
+    "candidate": "cnn",
+    "data": "MNIST",
+    "n_test": 10_000,
+    "test_accuracy": 0.9934,
+    "test_accuracy_low": 0.9916,
+    "test_accuracy_high": 0.9948,
+}
+
+
+@pytest.fixture
+def printed(capsys, monkeypatch, tmp_path):
+    """Function that returns what is printed of a run that made these datasets of a catalog."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mlflow.db").touch()  # else there is nothing to look at with `make ui`
+
+    def summarise(made, *, columns=100, env=None, **saved):
+        monkeypatch.setattr("mnist_kedro.run.summary.NARROWEST", columns)
+        # Like those of the real catalog, every dataset is known, whether saved or not.
+        datasets = {"final_manifest": MemoryDataset()} | {
+            name: data if hasattr(data, "resolve_load_version") else MemoryDataset(data)
+            for name, data in saved.items()
+        }
+        print_summary(made, Saved(DataCatalog(datasets), {}), env)
+        return [line.rstrip() for line in capsys.readouterr().out.splitlines()]
+
+    return summarise
+
+
+def test_of_a_selection_the_table_the_champion_and_what_next(printed):
+    lines = printed(
+        {"leaderboard", "champion", "cnn.metrics"}, leaderboard=LEADERBOARD, champion=CHAMPION
+    )
+    assert lines[1] == "Candidates on MNIST: validation accuracy"
+    assert lines[3].split("  ")[0].strip() == "candidate"
+    assert lines[5].split() == (
+        "cnn * 98.45 % 97.80 to 98.90 11.12 s 0.275 ms 0.86 MB".split()  # noqa: SIM905
+    )
+    assert lines[6].split()[:2] == ["mlp_64", "95.00"]
+    assert lines[8:] == [
+        "Champion  cnn is best.",
+        "Next      kedro run --pipelines=final  fits and tests the champion",
+        "          make ui                      compares runs in MLflow's UI",
+        "          make viz                     shows the DAG, with pictures",
+    ]
+
+
+def test_in_another_environment_the_next_steps_stay_in_it(printed):
+    lines = printed({"champion"}, env="fashion", champion=CHAMPION)
+    assert lines == [
+        "Champion  cnn is best.",
+        "Next      kedro run --env=fashion --pipelines=final  fits and tests the champion",
+    ]
+    lines = printed({"final_metrics"}, env="fashion", final_metrics=FINAL_METRICS)
+    assert lines[-1] == "          kedro viz run --env=fashion  shows the DAG, with pictures"
+
+
+FOLDS = pd.DataFrame(
+    [
+        {"candidate": "cnn", "mcnemar_p_value": 1.0, "t_test_p_value": 1.0},
+        {"candidate": "mlp_64", "mcnemar_p_value": 2.5e-7, "t_test_p_value": 0.012},
+    ]
+).assign(
+    folds=5, images=10_000, fold_accuracy_mean=0.9845, fold_accuracy_std=0.0021, fold_fit_seconds=9
+)
+
+
+def test_of_folds_mean_deviation_and_tests(printed):
+    made = {"leaderboard", "fold_leaderboard"}
+    lines = printed(made, leaderboard=LEADERBOARD, fold_leaderboard=FOLDS)
+    assert lines[8] == "In 5 folds of 10,000 images, against cnn"
+    assert lines[12].split() == ["cnn", "98.45", "%", "0.21", "%", "1", "1", "9.00", "s"]
+    assert lines[13].split() == [
+        *("mlp_64", "98.45", "%", "0.21", "%", "2.5e-07", "0.012", "9.00", "s")
+    ]
+
+
+def test_of_candidates_alone_their_metrics_the_most_accurate_first(printed):
+    worse = METRICS | {"validation_accuracy": 0.5}
+    saved = {"cnn.metrics": worse, "mlp_64.metrics": METRICS}
+    lines = printed({*saved, "cnn.model"}, **saved)
+    assert [line.split()[0] for line in lines[5:7]] == ["mlp_64", "cnn"]
+    assert "*" not in "".join(lines)
+    assert lines[8:] == ["Next      kedro run --pipelines=model_selection  compares all candidates"]
+
+
+@pytest.mark.parametrize(("columns", "last"), [(100, "model"), (62, "per image"), (48, "interval")])
+def test_narrow_terminals_get_fewer_columns_and_no_broken_ones(printed, columns, last):
+    lines = printed({"leaderboard"}, columns=columns, leaderboard=LEADERBOARD)
+    assert lines[3].endswith(last)
+    assert "97.80 to 98.90" in lines[5]
+    assert "…" not in "".join(lines)
+    assert max(map(len, lines)) <= columns
+
+
+@pytest.mark.parametrize(
+    ("change", "stale"),
+    [({}, False), ({"candidate": "mlp_64"}, True), ({"data_sha256": "01"}, True)],
+)
+def test_a_final_model_of_an_earlier_champion_is_called_so(printed, change, stale):
+    manifest = CHAMPION | {"data": "MNIST"} | change
+    lines = printed({"champion"}, champion=CHAMPION, final_manifest=manifest)
+    sentence = "Stale     final_model is still that of an earlier champion, {} fitted on MNIST."
+    assert (sentence.format(manifest["candidate"]) in lines) is stale
+
+
+def test_of_the_final_training_the_test_accuracy_and_where_the_report_is(printed):
+    card = JSONDataset(filepath="data/card.md", version=Version(None, "now"))
+    card.save({})
+    made = {"final_metrics", "model_card"}
+    lines = printed(made, columns=80, final_metrics=FINAL_METRICS, model_card=card)
+    assert lines == [
+        "Test      99.34 % (99.16 to 99.48) on 10,000 test images: cnn, fitted on all",
+        "          training images of MNIST.",
+        "Report    data/card.md/now/card.md",
+        "Next      make ui   compares runs in MLflow's UI",
+        "          make viz  shows the DAG, with pictures",
+    ]
+
+
+def test_of_a_second_test_its_accuracy(printed):
+    extra = {"extra_test": "QMNIST", "n_extra_test": 50_000, "extra_test_accuracy": 0.99}
+    extra |= {"extra_test_accuracy_low": 0.985, "extra_test_accuracy_high": 0.995}
+    lines = printed({"final_metrics"}, final_metrics=FINAL_METRICS | extra)
+    (line,) = (line for line in lines if line.startswith("Extra"))
+    assert line == "Extra     99.00 % (98.50 to 99.50) on 50,000 further images, QMNIST."
+
+
+PREDICTIONS = pd.DataFrame(
+    {
+        "file": ["three.png", "blank[.png"],
+        "label": pd.array([3, None], dtype="Int64"),
+        "name": ["three", None],
+        "confidence": [0.9875, None],
+        "second_label": pd.array([8, None], dtype="Int64"),
+        "second_name": ["eight", None],
+        "second_confidence": [0.0125, None],
+        "warning": [None, "expected a digit, found a blank picture"],
+    }
+)
+
+
+@pytest.fixture
+def saved_in(tmp_path, monkeypatch):
+    """Function that saves a dataset under one version, and returns it as of that version."""
+    monkeypatch.chdir(tmp_path)
+
+    def dataset(kind, name, version, data, **options):
+        kind(filepath=str(tmp_path / name), version=Version(None, version), **options).save(data)
+        return kind(filepath=str(tmp_path / name), version=Version(version, None), **options)
+
+    return dataset
+
+
+@pytest.mark.parametrize(("version", "known"), [("old", True), ("new", False)])
+def test_of_inference_the_number_the_model_and_the_files(printed, saved_in, version, known):
+    lines = printed(
+        {"predictions"},
+        columns=40,
+        predictions=saved_in(
+            *(CSVDataset, "predictions.csv", "now"),
+            PREDICTIONS.assign(file="test_images#1", warning=None),
+        ),
+        contact_sheet=saved_in(JSONDataset, "contact_sheet.png", "now", {}),
+        final_model=saved_in(JSONDataset, "model.json", "old", {}),
+        final_manifest=saved_in(JSONDataset, "manifest.json", version, FINAL_METRICS),
+    )
+    first = ["Predicted 1 of 2 images, by final_model,", "          cnn fitted on MNIST."]
+    assert lines == [
+        *(first if known else ["Predicted 1 of 2 images, by final_model."]),
+        "File      predictions.csv/now/predictions.csv",
+        "Pictures  contact_sheet.png/now/contact_sheet.png",
+    ]
+
+
+def test_of_somebodys_pictures_what_each_shows(printed, saved_in):
+    lines = printed(
+        {"predictions"},
+        predictions=saved_in(
+            *(CSVDataset, "predictions.csv", "now", PREDICTIONS),
+            load_args={"dtype": {"label": "Int64", "second_label": "Int64"}},
+        ),
+        contact_sheet=MemoryDataset(),
+        final_model=MemoryDataset(),
+    )
+    rows = [line.split() for line in lines if ".png" in line]
+    assert rows == [
+        ["three.png", "three", "98.75", "%", "eight"],
+        ["blank[.png", "expected", "a", "digit,", "found", "a", "blank", "picture"],
+    ]
+    assert "Odd       1 with a warning." in lines
+
+
+def test_a_data_set_may_have_any_name(printed):
+    board, metrics = LEADERBOARD.assign(data="digits[/old]"), FINAL_METRICS | {"data": "d[/old]"}
+    text = "\n".join(
+        printed({"leaderboard", "final_metrics"}, leaderboard=board, final_metrics=metrics)
+    )
+    assert "Candidates on digits[/old]" in text
+    assert "d[/old]." in text
+
+
+def test_nothing_is_printed_of_a_run_that_made_none_of_it(printed):
+    assert printed({"splits", "cnn.model"}) == []
