@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from kedro.framework.hooks import hook_impl
 from kedro.framework.project import pipelines
 
+from mnist_kedro import pipeline_registry
 from mnist_kedro.parameters import unknown_name
 from mnist_kedro.run.plan import PROVENANCE, RunPlan, package_code
 from mnist_kedro.run.recording import Recording
@@ -19,6 +20,7 @@ from mnist_kedro.run.runs import LivingRun, remove_left_overs
 from mnist_kedro.run.saved import Saved
 
 if TYPE_CHECKING:
+    from kedro.framework.context import KedroContext
     from kedro.io import DataCatalog
     from kedro.pipeline import Pipeline
     from kedro.pipeline.node import Node
@@ -39,6 +41,11 @@ class ProjectHooks:
 
     def __init__(self) -> None:
         self._recording: Recording | None = None
+
+    @hook_impl
+    def after_context_created(self, context: KedroContext) -> None:
+        """Let the candidates be those of the configuration that this session reads."""
+        pipeline_registry.CONF_SOURCE.set(Path(context.config_loader.conf_source))
 
     @hook_impl
     def after_catalog_created(self, parameters: dict[str, Any]) -> None:
