@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 from kedro.framework.hooks import hook_impl
 from kedro.framework.project import pipelines
 
-from mnist_kedro import pipeline_registry
 from mnist_kedro.parameters import unknown_name
 from mnist_kedro.run.plan import PROVENANCE, RunPlan, package_code
 from mnist_kedro.run.recording import Recording
@@ -45,7 +44,10 @@ class ProjectHooks:
     @hook_impl
     def after_context_created(self, context: KedroContext) -> None:
         """Let the candidates be those of the configuration that this session reads."""
-        pipeline_registry.CONF_SOURCE.set(Path(context.config_loader.conf_source))
+        # Not above: with the pipelines imported, Kedro's reading of the settings would load pandas.
+        from mnist_kedro.pipeline_registry import CONF_SOURCE
+
+        CONF_SOURCE.set(Path(context.config_loader.conf_source))
 
     @hook_impl
     def after_catalog_created(self, parameters: dict[str, Any]) -> None:

@@ -28,20 +28,22 @@ from mnist_kedro.pipelines import (
 CONF_SOURCE: ContextVar[Path | None] = ContextVar("CONF_SOURCE", default=None)
 """The configuration folder of the session; `hooks.py` sets it as soon as Kedro has a context.
 
-A session asks for the pipelines after that, so one that was started in another folder, or with
-`conf_source`, gets its own candidates. Kedro keeps the pipelines of a process, though: a second
-session with another `conf_source` needs `bootstrap_project`, or it sees the candidates of the first.
+A session asks for the pipelines after that, so it gets its own candidates, wherever it was started.
+But Kedro keeps the pipelines of a process: a second session, with another `conf_source`, sees the
+candidates of the first, unless `bootstrap_project` comes between them.
 """
 CANDIDATES_FILE = Path("base/parameters_model_training.yml")
 # A candidate's name is a namespace, a folder, and a part of the names of datasets and MLflow runs.
 NAME = re.compile("[a-z][a-z0-9_]{0,63}")
-TAKEN = {"final_model"}  # a folder in data/06_models
+# Names that a candidate cannot have: those of the stages, and of a folder in data/06_models.
+STAGES = {name for _, name, is_package in pkgutil.iter_modules(pipelines.__path__) if is_package}
+TAKEN = STAGES | {"final", "final_model"}
 
 
 def register_pipelines() -> dict[str, Pipeline]:
     """Return the pipelines by name; `__default__` is what `kedro run` runs.
 
-    A stage that `kedro pipeline create` adds needs no line here: it runs alone, and in `__default__`.
+    A stage that `kedro pipeline create` adds needs no line here: it runs alone and by default.
 
     Raises:
         UserError: There are no candidates, or a candidate's name is impossible or taken.
@@ -62,19 +64,15 @@ def register_pipelines() -> dict[str, Pipeline]:
     }
     stages = {name: _as_box(name, stage) for name, stage in stages.items()}
     experiments = {name: _as_box(name, stage) for name, stage in experiments.items()}
-    stages |= _added_stages({*stages, *experiments})
-    registered = {
+    # Kedro's find_pipelines would import only what `--pipelines` names, and `final` is two of them.
+    for name in sorted(STAGES - {*stages, *experiments}):
+        stages[name] = import_module(f"{pipelines.__name__}.{name}").create_pipeline()
+    return {
         **stages,
         **experiments,
         "final": stages["final_training"] + stages["inference"],
         "__default__": sum(stages.values(), Pipeline([])),
     }
-    if taken := sorted({*registered, *TAKEN}.intersection(candidates)):
-        raise UserError(
-            f"expected candidates with names of their own, found {', '.join(taken)}, which is the "
-            f"name of another part: choose another in {CANDIDATES_FILE}"
-        )
-    return registered
 
 
 def candidate_names() -> list[str]:
@@ -83,7 +81,7 @@ def candidate_names() -> list[str]:
     Read as plain YAML: a second OmegaConfigLoader would take over the resolver of `${globals:…}`.
 
     Raises:
-        UserError: There is no such file, it lists no candidates, or a name is impossible.
+        UserError: There is no such file, it lists no candidates, or a name is impossible or taken.
     """
     path = _conf_source() / CANDIDATES_FILE
     if not path.is_file():
@@ -104,6 +102,11 @@ def candidate_names() -> list[str]:
                 f"expected candidates in {path} to be named by small letters, digits and '_', up "
                 f"to 64 with a letter first, found {name!a}"
             )
+        if name in TAKEN:
+            raise UserError(
+                f"expected candidates in {path} with names of their own, found {name}, which is "
+                f"the name of another part: choose another"
+            )
     return list(candidates)
 
 
@@ -122,15 +125,3 @@ def _as_box(name: str, stage: Pipeline) -> Pipeline:
     if any(node.namespace for node in stage.nodes):
         return stage
     return Pipeline(stage, namespace=name, prefix_datasets_with_namespace=False)
-
-
-def _added_stages(known: set[str]) -> dict[str, Pipeline]:
-    """Return the pipelines of the other folders in `pipelines/`.
-
-    Kedro's `find_pipelines` would import only what `--pipelines` names, and so never all of `final`.
-    """
-    return {
-        name: import_module(f"{pipelines.__name__}.{name}").create_pipeline()
-        for _, name, is_package in pkgutil.iter_modules(pipelines.__path__)
-        if is_package and name not in known
-    }

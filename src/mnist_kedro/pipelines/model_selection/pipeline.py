@@ -7,24 +7,23 @@ from kedro.pipeline import Pipeline, node, pipeline
 from mnist_kedro.evaluation.charts import chart_accuracy_against_cost, chart_learning_curves
 from mnist_kedro.pipelines.model_selection.nodes import choose_champion, rank_candidates
 
-PARAMETERS = {"parameters": "params:model_selection"}
-
 
 def create_pipeline(candidates: Sequence[str]) -> Pipeline:
     """Return the pipeline from these candidates' results to the champion, and to charts of them."""
     metrics = [f"{candidate}.metrics" for candidate in candidates]
     predictions = [f"{candidate}.validation_predictions" for candidate in candidates]
+    parameters = {"parameters": "params:model_selection"}
     return pipeline(
         [
             node(
                 rank_candidates,
-                inputs=PARAMETERS | {name: name for name in [*metrics, *predictions]},
+                inputs=parameters | _same([*metrics, *predictions]),
                 outputs="leaderboard",
                 name="rank_candidates",
             ),
             node(
                 choose_champion,
-                inputs=PARAMETERS | {name: name for name in ["leaderboard", "provenance", *metrics]},
+                inputs=parameters | _same(["leaderboard", "provenance", *metrics]),
                 outputs="champion",
                 name="choose_champion",
             ),
@@ -42,3 +41,8 @@ def create_pipeline(candidates: Sequence[str]) -> Pipeline:
             ),
         ]
     )
+
+
+def _same(names: list[str]) -> dict[str, str]:
+    """Return datasets whose names are also those of the arguments."""
+    return {name: name for name in names}

@@ -16,6 +16,7 @@ from mnist_kedro.evaluation.metrics import score_classifier
 from mnist_kedro.lazy import pd
 from mnist_kedro.parameters import Parameters
 
+
 class ModelTrainingParameters(Parameters):
     """What all candidates share."""
 
