@@ -1,4 +1,4 @@
-"""The model card: what the final model is, how good it is, and what it is bad at."""
+"""The model card: what the final model is, how good it is, and what it reads badly."""
 
 from __future__ import annotations
 
@@ -60,10 +60,10 @@ The sha256 of its files together: `{champion[data_sha256]}`.
 
 ## Limits
 
-- It reads every image as one of the classes {classes}: anything else and an empty sheet, too.
-- It knows images of 28x28 pixels, with what they show sized and placed as in {champion[data]}.
+- It reads every image as one of the classes {classes}, even an empty sheet.
+- It expects images of 28x28 pixels, sized and placed as in {champion[data]}.
   Photographs, other sizes and other places in the image were not measured.
-- How well it reads images of any other origin, such as other people's writing, was not measured.
+- How well it reads images from elsewhere, such as other people's writing, was not measured.
 
 ## Provenance
 
@@ -129,7 +129,7 @@ def _extra_test(metrics: dict[str, Any]) -> str:
 
 
 def _named(table: pd.DataFrame, class_names: Sequence[str]) -> pd.DataFrame:
-    """Return a table with the classes' names in the place of labels."""
+    """Return a table with the names of the classes in place of their labels."""
     names = dict(enumerate(class_names))
     return table.assign(**{key: table[key].map(names) for key in ("label", "prediction")})
 
@@ -165,8 +165,8 @@ def _calibration(metrics: dict[str, Any], predictions: pd.DataFrame) -> str:
     confidence, accuracy = predictions["confidence"].mean(), metrics["test_accuracy"]
     tendency = "more" if confidence > accuracy else "less"
     return (
-        f"Expected calibration error {percent(error)} ({BINS} bins): by so much its confidence and "
-        f"its accuracy differ on average.\n"
+        f"Expected calibration error {percent(error)} ({BINS} bins): so far apart are its "
+        f"confidence and its accuracy, on average.\n"
         f"As a whole it is {tendency} confident than right: its mean confidence is "
         f"{percent(confidence)}, its accuracy {percent(accuracy)}.\n"
         f"Picture: `reliability_diagram`."
@@ -175,7 +175,7 @@ def _calibration(metrics: dict[str, Any], predictions: pd.DataFrame) -> str:
 
 def _suspects(metrics: dict[str, Any], predictions: pd.DataFrame, suspects: pd.DataFrame) -> str:
     if metrics["expected_calibration_error"] is None:
-        return "Not looked for: that takes probabilities, and this classifier gives none."
+        return "Not looked for: that needs probabilities, and this classifier gives none."
     if suspects.empty:
         return "cleanlab, which looks for them, suspects none of the test labels."
     rows = [
@@ -192,7 +192,8 @@ def _suspects(metrics: dict[str, Any], predictions: pd.DataFrame, suspects: pd.D
         f"{_table(['index', 'label', 'read as', 'probability of the label'], rows)}\n\n"
         f"A secondary figure: without these images it would read {percent(right / len(kept))} "
         f"({right:,} of {len(kept):,}).\n"
-        f"It flatters the model, which chose what to leave out; the accuracy is the one at the top."
+        f"That flatters the model, which chose the images to leave out: its accuracy is the one at "
+        f"the top."
     )
 
 

@@ -120,7 +120,7 @@ def _reason(board: pd.DataFrame, parameters: ModelSelectionParameters) -> str:
     alpha, cost = parameters.alpha, parameters.cost
     contenders = _contenders(board, parameters)
     best, champion = board.iloc[0], board[board["champion"]].iloc[0]
-    cheapest = contenders.loc[contenders[cost].idxmin()]
+    cheapest = contenders.iloc[int(contenders[cost].argmin())]
     against_best = f"({cost} {champion[cost]:.4g} against {best[cost]:.4g})"
     if len(board) == 1:
         return f"{_named(best)} is the only candidate."
