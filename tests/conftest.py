@@ -39,6 +39,14 @@ def pytest_collection_modifyitems(items):
     items.sort(key=lambda item: item.path.name != "test_real_mnist.py")
 
 
+@pytest.fixture(autouse=True)
+def no_session():
+    """Forget whose candidates the last session of this process has read."""
+    yield
+    if registry := sys.modules.get("mnist_kedro.pipeline_registry"):
+        registry.CONF_SOURCE.set(None)
+
+
 @pytest.fixture(scope="session")
 def tiny_arrays():
     """30 training and 20 test images of noise: 3 and 2 per class, read-only."""
