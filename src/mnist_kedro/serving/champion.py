@@ -86,9 +86,10 @@ class Champion:
     def answer(
         self,
         images: NDArray[np.uint8],
-        **of_picture: Any,  # noqa: ANN401 (`warning` and `seen`)
+        warning: str | None = None,
+        seen: list[list[int]] | None = None,
     ) -> Answer:
-        """Return predictions for images `uint8 (n, 28, 28)`, and what else a picture has told."""
+        """Return predictions for images, and what was noticed while a picture was read."""
         model, probabilities = self.model, self.predict(images)
         predictions = [
             Prediction(
@@ -96,7 +97,8 @@ class Champion:
                 name=model.class_names[best],
                 confidence=row[best],
                 probabilities=row,
-                **of_picture,
+                warning=warning,
+                seen=seen,
             )
             for best, row in zip(probabilities.argmax(axis=1), probabilities.tolist(), strict=True)
         ]
