@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from mnist_kedro.serving.champion import Champions
 
 PORT = 8000  # unless it is taken
-CONNECTIONS = 64  # at once: to more the server answers with status 503
+CONNECTIONS = 64  # with so many open, requests get status 503
 GOODBYE_SECONDS = 3  # for requests under way when the server stops
 HEADERS = {
     # Nothing from elsewhere. Swagger UI has a script and styles inside its page.
