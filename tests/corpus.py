@@ -1,4 +1,4 @@
-"""Small valid files and requests, as many kinds as are read."""
+"""Small valid files, as many kinds as are read."""
 
 import gzip
 import io
@@ -66,23 +66,6 @@ def csv(*columns, end="\n", first=""):
     return (first + end.join(lines)).encode()
 
 
-def post(kind, body):
-    """Return the bytes of a request for predictions."""
-    head = (
-        "POST /predict HTTP/1.1",
-        "Host: 127.0.0.1",
-        f"Content-Type: {kind}",
-        f"Content-Length: {len(body)}",
-    )
-    return "\r\n".join((*head, "", "")).encode() + body
-
-
-def get(path, *headers, method="GET", version="1.1"):
-    """Return the bytes of another request."""
-    lines = (f"{method} {path} HTTP/{version}", "Host: localhost:8000", *headers, "", "")
-    return "\r\n".join(lines).encode()
-
-
 RAW_IDX = [idx_header((n, *ITEM)) + bytes(range(12 * n)) for n in (1, 2, 20)]
 IDX = [*RAW_IDX, *(gzip.compress(each, mtime=0) for each in RAW_IDX)]
 PNG = [
@@ -142,24 +125,4 @@ BODIES = [
     json.dumps({"images": images}, indent=indent).encode()
     for images in (BLANK, [BLANK], [BLANK, BLANK])
     for indent in (None, 0)
-]
-CHUNK = PNG[0][:99]
-REQUESTS = [
-    *(get(path) for path in ("/health", "/model", "/", "/docs", "/openapi.json", "/no%2fsuch?a=b")),
-    *(get(f"/static/{name}") for name in ("index.html", "%2e%2e/app.py", "")),
-    *(get("/health", method=method) for method in ("HEAD", "OPTIONS", "DELETE", "PATCH")),
-    get("/", "Range: bytes=0-9", "If-Range: x"),
-    get("/static/index.html", "If-Modified-Since: Mon, 23 Nov 2026 10:00:00 GMT"),
-    get("/static/index.html", "If-None-Match: x", "Accept-Encoding: gzip", method="HEAD"),
-    get("/", "Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13"),
-    get("/health", "Cookie: a=b", version="1.0"),
-    get("/health") + get("/model"),
-    post("application/json", BODIES[0]),
-    post("application/json; charset=utf-8", BODIES[2]),
-    post("image/png", PNG[0]),
-    post("text/plain", b"digit"),
-    get("/predict", "Content-Type: image/png", "Transfer-Encoding: chunked", method="POST")
-    + b"63\r\n%s\r\n0\r\n\r\n" % CHUNK,
-    get("/predict", "Content-Type: image/gif", "Content-Length: 9", method="POST") + b"123456789",
-    get("/predict", "Expect: 100-continue", "Content-Length: 0", method="POST"),
 ]

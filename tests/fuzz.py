@@ -1,4 +1,4 @@
-"""Try changed files and requests for minutes: `python -m tests.fuzz --minutes 3`.
+"""Try changed files for minutes: `python -m tests.fuzz --minutes 3`.
 
 Each target has a process of its own, with limits to the memory it takes and to the time of each
 input. An input that is neither read nor refused is kept in `build/fuzz/`, as small as possible,

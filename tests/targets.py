@@ -5,16 +5,10 @@ module under test must not raise, and an `AssertionError` for an answer that mus
 """
 
 import gzip
-import http.client
-import io
-import json
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache, partial
 from itertools import islice
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 from hypothesis import strategies as st
@@ -23,14 +17,13 @@ from mnist_kedro.formats.idx import GZIP_MAGIC, IdxFormatError, idx_header, read
 from mnist_kedro.formats.pictures import PictureError, decode_picture
 from mnist_kedro.images.image_files import find_pictures
 from mnist_kedro.images.imaging import to_mnist_format
+from mnist_kedro.parameters import UserError
+from mnist_kedro.serving import app
 from tests import corpus
 from tests.mutations import mutated
-from tests.serving.wire import WiredServer
 
 MANY = 100_000  # images, more than any input can hold
 LONGEST = 500  # characters of an error, after the name of the file
-ANSWERS = re.compile(rb"HTTP/1\.1 (\d{3}) ")
-NEXT = b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 
 @dataclass(frozen=True)
@@ -99,37 +92,17 @@ def check_image(image):
     assert image.shape == (28, 28)
 
 
-@cache
-def server():
-    return WiredServer()
+def read_body(path):
+    try:
+        images = app.read_images(path.read_bytes())
+    except UserError as error:
+        check_sentence(error, 'expected {"images": ...}')
+        return False
+    assert images.dtype == np.uint8
+    assert images.shape[1:] == (28, 28)
+    return True
 
 
-def read_answer(path, *, whole):
-    """Send the request in a file; it is to be answered if it is whole, and so is the next one."""
-    request = path.read_bytes()
-    written = server().answer(request)
-    assert all(int(status) < 500 for status in ANSWERS.findall(written)), written
-    good = bool(written or whole) and status_of(request, written) < 400
-    assert status_of(NEXT, server().answer(NEXT)) == 200
-    return good
-
-
-def status_of(request, written):
-    """Return the status of the first answer, in which an error is a sentence in JSON."""
-    connection = SimpleNamespace(makefile=lambda _: io.BytesIO(written))
-    asked_for_head = request.lstrip().startswith(b"HEAD ")
-    response = http.client.HTTPResponse(connection, method="HEAD" if asked_for_head else "GET")
-    response.begin()
-    body = response.read()
-    if response.status >= 400 and not asked_for_head:
-        answer = json.loads(body)
-        assert answer.keys() == {"error"}
-        assert len(answer["error"]) > 20
-    return response.status
-
-
-JSON_POSTS = partial(corpus.post, "application/json")
-PICTURE_POSTS = partial(corpus.post, "image/png")
 PICTURES = mutated(corpus.PICTURES) | mutated(corpus.PNG).map(corpus.with_checksums)
 TARGETS = {
     "digits.idx": Target(
@@ -142,12 +115,5 @@ TARGETS = {
         mutated(corpus.ARRAYS) | mutated(corpus.ARRAY_HEADERS).map(corpus.npy_with_header),
     ),
     "digits.csv": Target(read_images, corpus.TABLES, mutated(corpus.TABLES)),
-    "predict.http": Target(
-        partial(read_answer, whole=True),
-        [*map(JSON_POSTS, corpus.BODIES), *map(PICTURE_POSTS, corpus.PICTURES)],
-        mutated(corpus.BODIES).map(JSON_POSTS) | PICTURES.map(PICTURE_POSTS),
-    ),
-    "requests.http": Target(
-        partial(read_answer, whole=False), corpus.REQUESTS, mutated(corpus.REQUESTS)
-    ),
+    "images.json": Target(read_body, corpus.BODIES, mutated(corpus.BODIES)),
 }

@@ -1,4 +1,4 @@
-"""Changed files and requests are read or refused, and nothing else ever happens."""
+"""Changed files and bodies of requests are read or refused, and nothing else ever happens."""
 
 import os
 import signal
@@ -20,7 +20,7 @@ EXAMPLES = 100  # of each target; `make fuzz` tries many more
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")  # as `pictures.py`; pytest undoes it
 
 
-@pytest.mark.parametrize("name", [name for name in TARGETS if name != "requests.http"])
+@pytest.mark.parametrize("name", TARGETS)
 def test_whole_ones_are_read(name, tmp_path):
     path = tmp_path / name
     for data in TARGETS[name].corpus:
