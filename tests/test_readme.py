@@ -55,7 +55,7 @@ def in_project(project, monkeypatch):
 
 
 def options(name):
-    """Return each page that names an option, with the value; without those that are a placeholder."""
+    """Return each page that names an option, and the value, unless that is a placeholder."""
     return [
         (page, value)
         for page, text in PAGES.items()
