@@ -14,8 +14,7 @@ import numpy as np
 from kedro.io import AbstractVersionedDataset, Version
 from kedro.io.core import get_protocol_and_path
 
-from mnist_kedro.formats.idx import idx_header, read_idx
-from mnist_kedro.formats.mapped import parts
+from mnist_kedro.formats.idx import idx_header, parts, read_idx
 from mnist_kedro.run.whole_files import WholeFile
 
 if TYPE_CHECKING:
