@@ -47,7 +47,7 @@ class PublishedFiles(Parameters, Generic[AnyKey]):
     def _has_a_checksum_for_each_file(self) -> Self:
         if missing := ", ".join(key for key in self.files if key not in self.sha256):
             raise ValueError(
-                f"expected the checksum of each file in 'sha256', found none: {missing}"
+                f"expected the checksum of each file in 'sha256', found none of {missing}"
             )
         return self
 

@@ -121,9 +121,7 @@ def _fit_light(grey: Floats) -> Floats:
 def _grain(contrast: Floats) -> float:
     """Return the standard deviation of the paper's grain, not influenced by ink and shadows."""
     size = _cell_size(contrast)
-    differences = np.abs(
-        contrast[:, size:] - contrast[:, :-size]
-    )  # mostly of paper and paper
+    differences = np.abs(contrast[:, size:] - contrast[:, :-size])  # mostly of paper and paper
     return 1.4826 / 2**0.5 * float(np.median(differences))
 
 
