@@ -96,12 +96,6 @@ def test_what_is_transparent_becomes_paper_that_ink_can_be_seen_on(ink, paper, m
     np.testing.assert_array_equal(decode(data), expected)
 
 
-def test_a_half_transparent_edge_is_half_ink():
-    image = ink_on_nothing(0, "RGBA")
-    image.putpixel((8, 8), (0, 0, 0, 51))
-    assert decode(encode(image, "PNG"))[8, 8] == 204
-
-
 def test_a_transparent_colour_of_a_palette_becomes_paper():
     image = Image.new("P", (10, 10), 1)
     image.putpalette([0, 0, 0, 90, 90, 90])
@@ -132,13 +126,6 @@ def test_numbers_of_no_known_range_are_stretched_from_black_to_white(dtype):
     grey = decode(encode(Image.fromarray(values), "TIFF"))
     expected = 255 * (GREY / GREY.max())
     np.testing.assert_allclose(grey, expected, atol=1e-4)
-
-
-def test_the_largest_numbers_are_stretched_too():
-    values = np.zeros((9, 9), dtype=np.float32)
-    values[0], values[1] = 3e38, -3e38
-    grey = decode(encode(Image.fromarray(values), "TIFF"))
-    np.testing.assert_allclose(grey[:3, 0], [255, 0, 127.5])
 
 
 @pytest.mark.parametrize("number", [np.nan, np.inf])

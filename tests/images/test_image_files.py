@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from mnist_kedro.formats.idx import idx_header
-from mnist_kedro.images.image_files import CSV_ROWS, find_pictures, numbered
+from mnist_kedro.images.image_files import CSV_ROWS, find_pictures
 from mnist_kedro.images.imaging import to_mnist_format
 from mnist_kedro.parameters import UserError
 from tests.drawings import STROKES, draw, on_paper
@@ -209,18 +209,3 @@ def test_one_bad_file_does_not_keep_the_others_from_being_read(tmp_path):
             refused.append(picture.name)
     assert seen == ["z.png"]
     assert refused == ["a", "b.csv", "c.npy", "d.gz", "e.csv", "f.csv", "g.png", "h.txt", "labels"]
-
-
-def test_nothing_is_read_before_it_is_asked_for(tmp_path):
-    path = tmp_path / "a.png"
-    Image.fromarray(GREY).save(path)
-    (picture,) = find_pictures(path)
-    path.unlink()
-    with pytest.raises(FileNotFoundError):
-        picture.see()
-
-
-def test_images_in_memory_are_numbered_from_one():
-    pictures = list(numbered("test_images", IMAGES))
-    assert [picture.name for picture in pictures] == [f"test_images#{n}" for n in (1, 2, 3)]
-    np.testing.assert_array_equal([picture.see().image for picture in pictures], IMAGES)

@@ -91,7 +91,7 @@ def _try_mirrors(
             arrays.update(_take(still_missing, mirror, published, folder))
         except (RequestException, IdxFormatError) as error:
             reasons[mirror] = _in_short(error)
-            logger.warning("Nothing good at %s: %s", public_address(mirror), reasons[mirror])
+            logger.warning("Mirror %s failed: %s", public_address(mirror), reasons[mirror])
         else:
             return arrays
     tried = "; ".join(f"{public_address(mirror)}: {why}" for mirror, why in reasons.items())

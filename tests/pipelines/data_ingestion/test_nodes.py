@@ -179,17 +179,6 @@ def test_profile(tiny_arrays):
     assert json.loads(json.dumps(profile)) == profile
 
 
-def test_profile_counts_each_class():
-    images = np.zeros((4, 28, 28), dtype=np.uint8)
-    images[0] = 255
-    images[1, 0, 0] = 51
-    labels = np.array([7, 2, 7, 7], dtype=np.uint8)
-    train = profile_images(Arrays(images, labels, images, labels))["train"]
-    assert train["images_per_class"] == {"2": 1, "7": 3}
-    assert train["ink_mean_per_class"] == pytest.approx({"2": 0.2 / 784, "7": 1 / 3})
-    assert train["ink_share"] == pytest.approx(785 / 784 / 4)
-
-
 def test_sample_grid(tiny_arrays):
     images = np.concatenate([tiny_arrays.train_images] * 6)  # 18 per class, 16 fit
     labels = np.concatenate([tiny_arrays.train_labels] * 6)
