@@ -170,4 +170,8 @@ def _read_verified(key: str, path: Path, published: PublishedFiles[Any]) -> NDAr
 
 
 def _in_short(error: Exception) -> str:
-    return shorten(public_address(str(error)), MAX_REASON, placeholder=" ...")
+    """Return why a download failed, without passwords, in one line."""
+    reason: BaseException = error
+    while isinstance(error, OSError) and reason.__context__:  # requests wraps errors several times
+        reason = reason.__context__
+    return shorten(public_address(str(reason) or repr(reason)), MAX_REASON, placeholder=" ...")
