@@ -156,8 +156,8 @@ def test_without_a_network_a_sentence_says_what_to_do(refusing, describe, cache)
         download(describe([refusing]), cache)
     assert str(caught.value) == (
         f"expected MNIST from one of 1 mirrors, found none that has it ({refusing}: "
-        f"[Errno {ECONNREFUSED}] Connection refused): check the network, or put {', '.join(NAMES.values())} into a folder "
-        f"and add --params data_ingestion.source=<folder>"
+        f"[Errno {ECONNREFUSED}] Connection refused): check the network, or put "
+        f"{', '.join(NAMES.values())} into a folder and add --params data_ingestion.source=<folder>"
     )
     assert isinstance(caught.value, UserError)
 
