@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from benchmarks.measure import LONG_RUNS
 from benchmarks.report import print_report, write_results
-from mnist_kedro.data.descriptions import FILES
+from mnist_kedro.data.dataset_spec import FILES
 
 if TYPE_CHECKING:
     from benchmarks.measure import Row

@@ -19,7 +19,7 @@ from benchmarks.commands import PROJECT, run_timed
 from benchmarks.data import load_mnist
 from benchmarks.measure import Row, announce, in_turn
 from benchmarks.training import candidate_classifier
-from mnist_kedro.data.descriptions import FILES
+from mnist_kedro.data.dataset_spec import FILES
 from mnist_kedro.formats.idx import idx_header, read_idx
 
 COPIES = 100  # of the 60,000 images

@@ -25,7 +25,7 @@ from benchmarks.commands import KEDRO, run_timed
 from benchmarks.default_run import copy_project
 from benchmarks.large_file import COPIES, write_copies
 from benchmarks.memory_limit import memory_limit
-from mnist_kedro.data.descriptions import FILES
+from mnist_kedro.data.dataset_spec import FILES
 
 IMAGES = 60_000
 MEGABYTES = 1500
