@@ -15,7 +15,3 @@ class FileDataset:
     def copy_to(self, folder: Path) -> Path:
         """Copy that version into a local folder; return where it is."""
         raise NotImplementedError
-
-    def exists(self) -> bool:
-        """Tell whether that version is there."""
-        raise NotImplementedError

@@ -60,8 +60,8 @@ class TrackingHooks:
             experiment = open_experiment(parameters, project)
             from mnist_kedro.tracking.run import TrackedRun
 
-            named = parameters.registered_model
-            run = TrackedRun(*experiment, named, run_params, pipeline, catalog)
+            name = parameters.registered_model
+            run = TrackedRun(experiment, name, run_params, pipeline, catalog)
         except refusals() as error:
             raise UserError(
                 f"expected the experiment '{parameters.experiment}' in MLflow at "

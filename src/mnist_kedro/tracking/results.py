@@ -66,14 +66,6 @@ def run_tags(run_params: Mapping[str, Any], provenance: Mapping[str, Any]) -> di
     return {key: str(value) for key, value in tags.items() if value is not None}
 
 
-def describe_candidate(name: str, metrics: Mapping[str, Any]) -> str:
-    """Return a sentence on a candidate, in Markdown."""
-    return (
-        f"**{name}** on {metrics['data']}: validation accuracy "
-        f"{accuracy_text(metrics, 'validation')}, fitted in {metrics['fit_seconds']:.3g} s."
-    )
-
-
 def describe_final_model(champion: Mapping[str, Any], metrics: Mapping[str, Any]) -> str:
     """Return some sentences on the final model, in Markdown."""
     return (
@@ -84,7 +76,7 @@ def describe_final_model(champion: Mapping[str, Any], metrics: Mapping[str, Any]
     )
 
 
-def numbers(metrics: Mapping[str, Any]) -> dict[str, float]:
+def numbers(metrics: Mapping[Any, Any]) -> dict[str, float]:
     """Return the metrics that are numbers."""
     return {key: value for key, value in metrics.items() if isinstance(value, int | float)}
 

@@ -16,17 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 import mlflow.sklearn
 import numpy as np
+from mlflow import entities
 from mlflow.data.code_dataset_source import CodeDatasetSource
 from mlflow.data.numpy_dataset import from_numpy
-from mlflow.entities import (
-    Dataset,
-    DatasetInput,
-    InputTag,
-    LoggedModelOutput,
-    Metric,
-    Param,
-    RunTag,
-)
 from mlflow.models import Model, infer_signature
 
 import mnist_kedro
@@ -48,12 +40,8 @@ REPORTS = {  # of the whole run
     *("dataset_profile", "sample_grid", "split_counts", "leaderboard", "champion"),
     *("fold_scores", "fold_leaderboard", "test_leaderboard", "tuning_trials", "tuning_chart"),
 }
+MODELS = (".metrics", "final_metrics", "tuning_trials")  # ends of what comes with a child run
 COPIED = {".csv", ".json", ".md", ".png"}  # files that people read; models go another way
-TRIAL_PARAMETERS = ("candidate", "learning_rate")
-TRIAL_METRICS = (
-    *("validation_accuracy", "validation_accuracy_low", "validation_accuracy_high"),
-    *("fit_seconds", "parameters"),
-)
 BATCH = 100  # parameters that MLflow takes at once
 DIGEST_LENGTH = 36  # the longest that MLflow takes
 # What `mnist_kedro.classifiers` needs where a model is served.
@@ -65,9 +53,8 @@ class TrackedRun:
     """One `kedro run` in MLflow: a parent run with a child per candidate, final model and trial.
 
     Args:
-        client: Of the store, from `open_experiment`, as is the id.
-        experiment_id: Of the experiment.
-        registered_model: The name under which the final model is registered.
+        experiment: MLflow's client and the experiment's id, from `open_experiment`.
+        model_name: The name under which the final model is registered.
         run_params: As Kedro gives them to hooks.
         pipeline: What runs.
         catalog: Has `provenance`, and everything that is saved.
@@ -75,15 +62,14 @@ class TrackedRun:
 
     def __init__(
         self,
-        client: MlflowClient,
-        experiment_id: str,
-        registered_model: str,
+        experiment: tuple[MlflowClient, str],
+        model_name: str,
         run_params: Mapping[str, Any],
         pipeline: Pipeline,
         catalog: DataCatalog,
     ) -> None:
-        self._client, self._experiment_id = client, experiment_id
-        self._registered_model, self._catalog = registered_model, catalog
+        self._client, self._experiment_id = experiment
+        self._model_name, self._catalog = model_name, catalog
         provenance, parameters = catalog.load("provenance"), catalog.load("parameters")
         self._nodes = {  # by all that this run itself saves
             output: node
@@ -91,11 +77,7 @@ class TrackedRun:
             for output in node.outputs
             if provenance["versions"][output] in (None, provenance["run_id"])
         }
-        self._waiting = {
-            output
-            for output in self._nodes
-            if output.endswith(".metrics") or output in ("final_metrics", "tuning_trials")
-        }
+        self._unlogged = [name for name in self._nodes if name.endswith(MODELS)]
         self._logging = Lock()  # nodes may run in several threads
         self._colours = candidate_colours(parameters["candidates"])
         self._children: dict[str | None, str] = {}  # ids of runs, by the namespace of their nodes
@@ -107,9 +89,9 @@ class TrackedRun:
     def log_models(self) -> None:
         """Log, once, each model that is saved with its scores, and the trials of a search."""
         with self._logging:
-            for name in sorted(self._waiting):
+            for name in self._unlogged.copy():
                 if all(map(self._catalog.exists, self._nodes[name].outputs)):
-                    self._waiting.remove(name)
+                    self._unlogged.remove(name)
                     if name == "tuning_trials":
                         self._log_trials(self._catalog.load(name))
                     elif name == "final_metrics":
@@ -161,96 +143,79 @@ class TrackedRun:
 
     def _log_candidate(self, name: str) -> None:
         metrics = self._catalog.load(f"{name}.metrics")
-        description = results.describe_candidate(name, metrics)
-        tags = {"mlflow.note.content": description, "mlflow.runColor": self._colours[name]}
-        with self._child(name, tags) as run_id:
+        with self._child(name, {"mlflow.runColor": self._colours[name]}) as run_id:
             self._children[name] = run_id
-            model = f"{name}.model", f"{name}.history", metrics["settings"]
-            self._log_fitted(run_id, *model, metrics)
+            self._log_fitted(run_id, f"{name}.", metrics["settings"], metrics)
             self._log_data(run_id, metrics, "train")
 
     def _log_final_model(self) -> None:
         champion, metrics = map(self._catalog.load, ("champion", "final_metrics"))
-        validation = {key: champion[key] for key in champion if key.startswith("validation_")}
+        scores = {key: champion[key] for key in champion if key.startswith("validation_")} | metrics
         description = results.describe_final_model(champion, metrics)
         with self._child("final_model", {"mlflow.note.content": description}) as run_id:
             self._children[self._nodes["final_metrics"].namespace] = run_id
-            model = "final_model", "final_history", champion["settings"]
-            model_id = self._log_fitted(run_id, *model, validation | metrics)
+            model = self._log_fitted(run_id, "final_", champion["settings"], scores)
             self._log_data(run_id, metrics, "train", "test")
-            tags = {key: str(metrics[key]) for key in ("data", "test_accuracy")}
-            self._register(model_id, run_id, tags, description)
+            with unless_it_exists():
+                self._client.create_registered_model(self._model_name)
+            registered = self._client.create_model_version(
+                self._model_name,
+                model.artifact_location,  # MLflow would look for `models:/…` in its active store
+                run_id,
+                {key: str(metrics[key]) for key in ("data", "test_accuracy")},
+                description=description,
+                model_id=model.model_id,
+            )
+            self._client.set_registered_model_alias(
+                self._model_name, "champion", registered.version
+            )
 
     def _log_trials(self, trials: pd.DataFrame) -> None:
-        """Log a child run per trial, from a table as `search_networks` returns it."""
         for row in trials.sort_values("trial").to_dict("records"):
             tags = {"trial_state": row["state"], "data_name": row["data"]}
-            with self._child(f"trial_{row['trial']}", tags) as run_id:
-                # A pruned trial has not counted its parameters.
-                scores = {name: row[name] for name in TRIAL_METRICS if pd.notna(row[name])}
-                parameters = {name: str(row[name]) for name in TRIAL_PARAMETERS}
+            with self._child(f"trial_{row.pop('trial')}", tags) as run_id:
+                parameters = {name: str(row.pop(name)) for name in ("candidate", "learning_rate")}
+                scores = {name: value for name, value in numbers(row).items() if pd.notna(value)}
                 self._log(run_id, parameters, _metrics(scores))
 
     def _log_fitted(
-        self,
-        run_id: str,
-        model_name: str,
-        history_name: str,
-        settings: Mapping[str, Any],
-        metrics: Mapping[str, Any],
-    ) -> str:
-        """Log a model, with its hyperparameters, curves and scores; return its id in MLflow."""
-        model, history = map(self._catalog.load, (model_name, history_name))
-        parameters = results.hyperparameters(model, settings)
-        logged = self._client.create_logged_model(
+        self, run_id: str, prefix: str, settings: Mapping[str, Any], scores: Mapping[str, Any]
+    ) -> entities.LoggedModel:
+        """Log a model and its history, which have this prefix in the catalog, with its scores."""
+        fitted = self._catalog.load(f"{prefix}model")
+        history = self._catalog.load(f"{prefix}history")
+        parameters = results.hyperparameters(fitted, settings)
+        model = self._client.create_logged_model(
             self._experiment_id, "model", run_id, params=parameters
         )
         examples = np.array(self._catalog.load("train_images")[:EXAMPLES])
         with TemporaryDirectory() as folder:
             mlflow.sklearn.save_model(
-                model,
+                fitted,
                 folder,
-                mlflow_model=Model(run_id=run_id, model_id=logged.model_id),
+                mlflow_model=Model(run_id=run_id, model_id=model.model_id),
                 serialization_format="pickle",  # as in the catalog: skops knows no network of ours
-                signature=infer_signature(examples, model.predict(examples)),
+                signature=infer_signature(examples, fitted.predict(examples)),
                 input_example=examples,
                 # Without the build's name, `+cpu`: package indexes do not have it.
                 pip_requirements=[f"{p}=={version(p).partition('+')[0]}" for p in PACKAGES],
-                code_paths=[
-                    str(Path(mnist_kedro.__file__).parent)
-                ],  # for where it is not installed
+                code_paths=[str(Path(mnist_kedro.__file__).parent)],  # loads without us installed
             )
-            self._client.log_model_artifacts(logged.model_id, folder)
-        self._client.log_outputs(run_id, [LoggedModelOutput(logged.model_id, step=0)])
-        self._client.finalize_logged_model(logged.model_id, "READY")
-        scores = numbers(metrics)
-        end = {"validation_accuracy": scores.pop("validation_accuracy")}
-        points = _metrics(end, len(history), logged.model_id)
-        points += _metrics(scores, model_id=logged.model_id)  # bars in MLflow: they have no step
+            self._client.log_model_artifacts(model.model_id, folder)
+        self._client.log_outputs(run_id, [entities.LoggedModelOutput(model.model_id, step=0)])
+        self._client.finalize_logged_model(model.model_id, "READY")
+        values = numbers(scores)
+        end = {"validation_accuracy": values.pop("validation_accuracy")}  # of the curve
+        metrics = _metrics(end, len(history), model.model_id) + _metrics(values, 0, model.model_id)
         for name, epoch, value in results.curves(history):
-            points += _metrics({name: value}, epoch)
-        self._log(run_id, parameters, points)
-        return str(logged.model_id)
-
-    def _register(
-        self, model_id: str, run_id: str, tags: Mapping[str, str], description: str
-    ) -> None:
-        """Make a logged model the next version of the registered one, and its champion."""
-        name = self._registered_model
-        with unless_it_exists():
-            self._client.create_registered_model(name)
-        # With `models:/…`, MLflow would look for it where its own active address is.
-        source = self._client.get_logged_model(model_id).artifact_location
-        made = self._client.create_model_version(
-            name, source, run_id, dict(tags), description=description, model_id=model_id
-        )
-        self._client.set_registered_model_alias(name, "champion", made.version)
+            metrics += _metrics({name: value}, epoch)
+        self._log(run_id, parameters, metrics)
+        return model
 
     def _log_data(self, run_id: str, metrics: Mapping[str, Any], *splits: str) -> None:
         """Log the data on which these metrics rest; the images, too, if they are still the same."""
-        names = ("data_sha256", "splits_sha256")
-        tags = {name: metrics[name] for name in names if name in metrics}
-        tags["data_name"] = metrics["data"]
+        tags = {"data_name": metrics["data"]}
+        tags |= {name: metrics[name] for name in metrics if name.endswith("_sha256")}
         profile = self._catalog.load("dataset_profile")
         if profile["data_sha256"] == metrics["data_sha256"]:
             tags["data_source"] = profile["source"]
@@ -262,16 +227,20 @@ class TrackedRun:
                     name=f"{metrics['data']}, {split}",
                     digest=metrics["data_sha256"][:DIGEST_LENGTH],
                 )
-                context = [InputTag("mlflow.data.context", split)]
-                inputs = [DatasetInput(Dataset(**data.to_dict()), context)]
+                context = [entities.InputTag("mlflow.data.context", split)]
+                inputs = [entities.DatasetInput(entities.Dataset(**data.to_dict()), context)]
                 self._client.log_inputs(run_id, inputs)
-        self._client.log_batch(run_id, tags=[RunTag(key, value) for key, value in tags.items()])
+        for key, value in tags.items():
+            self._client.set_tag(run_id, key, value)
 
     def _log(
-        self, run_id: str, parameters: Mapping[str, str] = {}, metrics: Sequence[Metric] = ()
+        self,
+        run_id: str,
+        parameters: Mapping[str, str] = {},
+        metrics: Sequence[entities.Metric] = (),
     ) -> None:
         """Log parameters and metrics, in as many batches as MLflow wants."""
-        params = [Param(name, value) for name, value in parameters.items()]
+        params = [entities.Param(name, value) for name, value in parameters.items()]
         for start in range(0, max(len(params), len(metrics)), BATCH):
             batch = slice(start, start + BATCH)
             self._client.log_batch(run_id, metrics[batch], params[batch])
@@ -292,7 +261,7 @@ class TrackedRun:
 
 def _metrics(
     values: Mapping[str, float], step: int = 0, model_id: str | None = None
-) -> list[Metric]:
+) -> list[entities.Metric]:
     """Return numbers as MLflow's metrics, measured now."""
     now = round(1000 * time.time())  # milliseconds
-    return [Metric(name, value, now, step, model_id) for name, value in values.items()]
+    return [entities.Metric(name, value, now, step, model_id) for name, value in values.items()]
