@@ -55,6 +55,17 @@ SAVED = {
     "final_history": HISTORY.head(2),
     "final_metrics": TEST | DATA | {"n_test": 4, "candidate": "tiny"},
     "model_card": "# A card",
+    "tuning_trials": pd.DataFrame(
+        {
+            "trial": [0, 1],
+            "state": ["complete", "pruned"],
+            "candidate": ["64", "128-64"],
+            "learning_rate": [0.01, 0.1],
+            "validation_accuracy": [0.9, 0.8],
+            "parameters": [50, np.nan],
+            "data": "digits",
+        }
+    ),
 }
 
 
@@ -70,6 +81,7 @@ PIPELINE = pipeline(
         step("fit", ["final_model", "final_history"], "final_training"),
         step("score", ["final_metrics"], "final_training"),
         step("write", ["model_card"], "final_training"),
+        step("search", ["tuning_trials"], "tuning"),
     ]
 )
 

@@ -1,11 +1,13 @@
-"""What MLflow holds, and which status, whatever happens to a run; by a small run in this process."""
+"""What MLflow holds of a run, and with which status, whatever happens to the run."""
 
 import multiprocessing
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import textwrap
+from contextlib import closing, suppress
 from pathlib import Path
 
 import mlflow
@@ -16,7 +18,7 @@ from mlflow.exceptions import MlflowException
 
 from mnist_kedro.tracking import TrackingHooks
 
-from .conftest import IMAGES, PIPELINE, SAVED, Run, outputs_of, runs_in, statuses, store, wait_until
+from .conftest import IMAGES, SAVED, Run, outputs_of, runs_in, statuses, store, wait_until
 
 ALL = ("train", "report", "choose", "fit", "score", "write")
 FINISHED = dict.fromkeys(("parent", "tiny", "final_model"), "FINISHED")
@@ -71,6 +73,20 @@ def test_what_an_earlier_run_saved_is_not_logged_again(begin, database, tmp_path
     assert set(runs_in(database, "again")[1]) == {"parent", "final_model"}
 
 
+def test_every_trial_of_a_search_is_logged(begin, database, tmp_path):
+    run = begin()
+    run.save("search")
+    run.finish()
+    _, runs = runs_in(database, tmp_path.name)
+    assert {name: run.data.params for name, run in runs.items() if name != "parent"} == {
+        "trial_0": {"candidate": "64", "learning_rate": "0.01"},
+        "trial_1": {"candidate": "128-64", "learning_rate": "0.1"},
+    }
+    assert runs["trial_0"].data.metrics == {"validation_accuracy": 0.9, "parameters": 50.0}
+    assert runs["trial_1"].data.metrics == {"validation_accuracy": 0.8}
+    assert runs["trial_1"].data.tags["trial_state"] == "pruned"
+
+
 def test_a_local_database_is_shown_by_make_ui(tmp_path, database, capsys):
     os.link(database.removeprefix("sqlite:///"), tmp_path / "mlflow.db")
     Run(TrackingHooks(), tmp_path, experiment="local").start().finish()
@@ -112,7 +128,8 @@ def test_after_an_exception_the_run_failed_and_finished_candidates_are_logged(
 
 
 @pytest.mark.parametrize(
-    ("error", "is_bug"), [(MlflowException("no\nhttp://me:secret@host/"), False), (KeyError(), True)]
+    ("error", "is_bug"),
+    [(MlflowException("no\nhttp://me:secret@host/"), False), (KeyError(), True)],
 )
 def test_a_run_that_mlflow_fails_goes_on_with_one_warning(
     begin, database, tmp_path, monkeypatch, caplog, capsys, error, is_bug
@@ -203,17 +220,27 @@ def test_a_run_that_no_hook_ends_was_killed(database, tmp_path, error):
     assert statuses(database, tmp_path.name) == {"parent": "KILLED", "tiny": "KILLED"}
 
 
+def has_finished(database, name):
+    """Whether this run is FINISHED; MLflow's client would join in making the tables."""
+    if not database.exists():
+        return False
+    with closing(sqlite3.connect(database)) as connection:
+        query = "SELECT 1 FROM runs WHERE name = ? AND status = 'FINISHED'"
+        with suppress(sqlite3.OperationalError):  # the tables are being made
+            return connection.execute(query, [name]).fetchone() is not None
+    return False
+
+
 @pytest.mark.slow
 def test_after_sigterm_a_real_run_was_killed_and_what_was_saved_is_there(used_project, start):
     endless = "tracking.enabled=true,candidates.mlp_64.hyperparameters.epochs=100000"
     process = start(used_project, "--namespaces=logistic_regression,mlp_64", "--params", endless)
-    uri = store(used_project)
-    wait_until((used_project / "mlflow.db").exists)
-    wait_until(lambda: statuses(uri, "mnist_kedro").get("logistic_regression") == "FINISHED")
+    wait_until(lambda: has_finished(used_project / "mlflow.db", "logistic_regression"))
     process.send_signal(signal.SIGTERM)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 128 + signal.SIGTERM, errors
-    assert statuses(uri, "mnist_kedro") == {"parent": "KILLED", "logistic_regression": "FINISHED"}
+    found = statuses(store(used_project), "mnist_kedro")
+    assert found == {"parent": "KILLED", "logistic_regression": "FINISHED"}
 
 
 @pytest.mark.slow
