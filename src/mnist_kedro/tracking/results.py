@@ -35,7 +35,7 @@ def hyperparameters(model: Classifier, settings: Mapping[str, Any]) -> dict[str,
     steps = getattr(model, "steps", None)  # a Pipeline: its last step is the classifier
     classifier: Any = steps[-1][1] if steps else model
     named = {"transformers": []} | dict(settings)  # older settings have none
-    del named["hyperparameters"]
+    named.pop("hyperparameters", None)
     return _flatten(named | classifier.get_params(deep=False))
 
 
@@ -44,10 +44,10 @@ def curves(history: pd.DataFrame) -> Iterator[tuple[str, int, float]]:
 
     The last validation accuracy is left out: the score of the fitted model takes its place.
     """
-    for name, curve in history.drop(columns="seconds").set_index("epoch").items():
-        for epoch, value in curve.dropna().items():
-            if (name, epoch) != ("validation_accuracy", len(history)):
-                yield str(name), int(str(epoch)), float(value)
+    for name in history.columns.drop(["epoch", "seconds"]):
+        for epoch, value in zip(history["epoch"], history[name], strict=True):
+            if pd.notna(value) and (name, epoch) != ("validation_accuracy", len(history)):
+                yield name, int(epoch), float(value)
 
 
 def run_tags(run_params: Mapping[str, Any], provenance: Mapping[str, Any]) -> dict[str, str]:

@@ -199,7 +199,9 @@ class TrackedRun:
                 input_example=examples,
                 # Without the build's name, `+cpu`: package indexes do not have it.
                 pip_requirements=[f"{p}=={version(p).partition('+')[0]}" for p in PACKAGES],
-                code_paths=[str(Path(mnist_kedro.__file__).parent)],  # loads without us installed
+                code_paths=[
+                    str(Path(mnist_kedro.__file__).parent)
+                ],  # loads where we are not installed
             )
             self._client.log_model_artifacts(model.model_id, folder)
         self._client.log_outputs(run_id, [entities.LoggedModelOutput(model.model_id, step=0)])

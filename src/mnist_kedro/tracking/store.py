@@ -88,9 +88,8 @@ def open_experiment(parameters: TrackingParameters, project: Path) -> tuple[Mlfl
     experiment: str = client.get_experiment_by_name(parameters.experiment).experiment_id  # type: ignore[union-attr]
     for run in client.search_runs([experiment], "attributes.status = 'RUNNING'"):
         tags = run.data.tags
-        if tags.get("kedro_project") == project_tag(project) and not is_alive(
-            project, tags["kedro_run_id"]
-        ):
+        ours = tags.get("kedro_project") == project_tag(project)
+        if ours and not is_alive(project, tags["kedro_run_id"]):
             client.set_terminated(run.info.run_id, "KILLED")
     return client, experiment
 
@@ -145,9 +144,8 @@ def _check_database(uri: str) -> None:
     """Open and close a database: MLflow would try for minutes."""
     from sqlalchemy import NullPool, create_engine
 
-    if uri.startswith(("sqlite", "postgresql", "mysql", "mssql")):
-        limited = uri.startswith(("postgresql", "mysql"))
-        limit = {"connect_timeout": ANSWER_SECONDS} if limited else {}
+    if uri.startswith(("sqlite", "postgresql", "mysql")):
+        limit = {} if uri.startswith("sqlite") else {"connect_timeout": ANSWER_SECONDS}
         create_engine(uri, connect_args=limit, poolclass=NullPool).connect().close()
 
 
@@ -156,7 +154,8 @@ def _remove_half_made(file: Path) -> None:
     if file.is_file():
         with closing(sqlite3.connect(file)) as database:
             tables = database.execute("SELECT name FROM sqlite_master").fetchall()
-            made = ("experiments",) in tables
-            whole = made and database.execute("SELECT * FROM experiments").fetchone()
+            whole = ("experiments",) in tables and database.execute(
+                "SELECT * FROM experiments"
+            ).fetchone()
         if not whole:
             file.unlink()
