@@ -101,17 +101,6 @@ def test_metrics_are_those_that_were_saved(runs, load):
     assert runs["final_model"].data.metrics["test_accuracy"] == final["test_accuracy"]
 
 
-def test_a_point_per_epoch_in_the_curves_of_networks(runs, client, load):
-    history = load("mlp_64.history")
-    for name in ("loss", "train_accuracy", "validation_accuracy"):
-        points = client.get_metric_history(runs["mlp_64"].info.run_id, name)
-        points.sort(key=lambda point: point.step)
-        assert [point.step for point in points] == history["epoch"].tolist()
-        assert [point.value for point in points] == pytest.approx(history[name].tolist())
-    (point,) = client.get_metric_history(runs["random_forest"].info.run_id, "validation_accuracy")
-    assert point.value == load("random_forest.metrics")["validation_accuracy"]
-
-
 def test_all_hyperparameters_also_those_that_no_file_names(runs):
     assert runs["logistic_regression"].data.params | {"penalty": ""} == {
         "estimator": "sklearn.linear_model.LogisticRegression",
@@ -203,13 +192,6 @@ def test_the_registered_champion_predicts_as_the_final_model_does(load):
     assert np.array_equal(model.predict(images), load("final_model").predict(images))
 
 
-def test_the_registered_version_says_where_it_comes_from(runs, client):
-    version = client.get_model_version_by_alias("mnist_kedro", "champion")
-    assert version.run_id == runs["final_model"].info.run_id
-    assert version.description == runs["final_model"].data.tags["mlflow.note.content"]
-    assert version.tags["data"] == "embedded digits (not MNIST)"
-
-
 def test_mlflow_serves_the_champion_over_http(folder, load, free_port):
     images = np.array(load("test_images")[:5])
     model = ("mlflow", "models", "serve", "--model-uri", "models:/mnist_kedro@champion")
@@ -223,9 +205,3 @@ def test_mlflow_serves_the_champion_over_http(folder, load, free_port):
         )
         answer = json.load(urllib.request.urlopen(request))  # noqa: S310
     assert answer["predictions"] == load("final_model").predict(images).tolist()
-
-
-def test_the_store_is_in_the_project(folder, client):
-    experiment = client.get_experiment_by_name("mnist_kedro")
-    assert experiment.artifact_location == (folder / "mlartifacts").as_uri()
-    assert not (folder / "mlruns").exists()

@@ -128,7 +128,7 @@ def test_a_server_that_refuses_all_is_one_sentence_without_its_password(
     assert "secret" not in sentence
 
 
-@pytest.mark.parametrize("password", ["sec/ret", "sec@ret", "sec:r/et", "sec?ret", "sec#ret"])
+@pytest.mark.parametrize("password", ["sec/ret", "sec@ret", "sec?ret", "sec#ret"])
 @pytest.mark.parametrize("scheme", ["http", "postgresql+psycopg2"])
 def test_an_address_with_a_password_that_is_not_quoted_is_refused_without_it(
     tmp_path, scheme, password
