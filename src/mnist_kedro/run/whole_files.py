@@ -110,5 +110,3 @@ def register() -> None:
     """Let every dataset that goes by fsspec save whole files, those of Kedro included."""
     for protocol in ("file", "local"):
         register_implementation(protocol, WholeFileSystem, clobber=True)
-    # By its name, so that it is imported only by who uses it.
-    register_implementation("s3", "mnist_kedro.run.object_store.ObjectStore", clobber=True)
