@@ -8,7 +8,7 @@ import psutil
 import pytest
 from distributed import Client, KilledWorker, LocalCluster
 from kedro.framework.project import configure_project
-from kedro.io import DataCatalog
+from kedro.io import DataCatalog, MemoryDataset
 from kedro.pipeline import Pipeline, node
 
 from mnist_kedro.parameters import UserError
@@ -87,8 +87,9 @@ def test_endless_recursion_ends_the_run(run, address):  # Dask by itself would w
 
 @pytest.mark.parametrize(("variable", "threads"), [(None, 1), ("2", 2)])
 def test_nodes_have_one_thread_unless_the_user_says_otherwise(run, monkeypatch, variable, threads):
-    monkeypatch.setenv("OMP_NUM_THREADS", "")
-    monkeypatch.delenv("OMP_NUM_THREADS")
+    # Dask's nannies set these in this process, too.
+    for name in ("OMP", "MKL", "OPENBLAS"):
+        monkeypatch.delenv(f"{name}_NUM_THREADS", raising=False)
     monkeypatch.delenv("MALLOC_TRIM_THRESHOLD_", raising=False)
     if variable:
         monkeypatch.setenv("OMP_NUM_THREADS", variable)
@@ -121,7 +122,7 @@ def test_a_lost_scheduler_ends_the_run(run, marker):
 def test_outputs_in_memory_are_refused():
     pipeline = Pipeline([node(nodes.five, "marker", "five")])
     with pytest.raises(UserError, match="save every output, found five in memory"):
-        DaskRunner("tcp://127.0.0.1:9").run(pipeline, DataCatalog({}, {"marker": 1}))
+        DaskRunner("tcp://127.0.0.1:9").run(pipeline, DataCatalog({"marker": MemoryDataset(1)}))
 
 
 @pytest.mark.parametrize("address", ["tcp://127.0.0.1:9", "nonsense"])
