@@ -39,6 +39,10 @@ def kill(_):
     os.kill(os.getpid(), signal.SIGKILL)
 
 
+def save_two(marker):
+    return "one", KillsOnce(marker)
+
+
 def wait(marker):
     Path(marker).touch()
     time.sleep(60)

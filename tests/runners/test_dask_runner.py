@@ -8,7 +8,7 @@ import psutil
 import pytest
 from distributed import Client, KilledWorker, LocalCluster
 from kedro.framework.project import configure_project
-from kedro.io import DataCatalog, MemoryDataset
+from kedro.io import DataCatalog, DatasetError, MemoryDataset
 from kedro.pipeline import Pipeline, node
 
 from mnist_kedro.parameters import UserError
@@ -99,6 +99,17 @@ def test_nodes_have_one_thread_unless_the_user_says_otherwise(run, monkeypatch, 
 def test_a_node_whose_worker_dies_runs_again(run, address, marker):
     assert run(nodes.KillsOnce, DaskRunner(address), versioned=True).marker == str(marker)
     assert marker.exists()
+
+
+def test_what_a_dead_worker_has_saved_is_not_overwritten(tmp_path, marker, address):
+    names = ("left", "right")
+    file = {"type": "pickle.PickleDataset", "versioned": True}
+    files = {name: file | {"filepath": str(tmp_path / name)} for name in names}
+    catalog = DataCatalog.from_config(files, save_version="v1")
+    catalog["marker"] = str(marker)
+    two = Pipeline([node(nodes.save_two, "marker", list(names), name="two")])
+    with pytest.raises(DatasetError, match="must not exist if versioning is enabled"):
+        DaskRunner(address).run(two, catalog, run_id="v1")
 
 
 def test_a_node_that_kills_its_workers_ends_the_run(run, address):
