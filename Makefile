@@ -9,7 +9,7 @@ INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --constraint c
 export DO_NOT_TRACK := true
 
 .DEFAULT_GOAL := help
-.PHONY: help run install test test-fast fuzz check audit format viz viz-build ui notebooks screenshots bench faults cluster-up cluster-down package constraints clean
+.PHONY: help run install test test-fast fuzz check audit format viz viz-build ui notebooks screenshots bench faults cluster-up package constraints clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -58,17 +58,14 @@ ui: $(VENV)/.installed ## Open MLflow's UI on mlflow.db (on another port: make u
 notebooks: $(VENV)/.installed-dev ## Execute the notebooks anew on what the latest run saved
 	$(BIN)/python -m notebooks
 
-screenshots: $(VENV)/.installed-dev ## Make the README's pictures of the latest run (needs Chromium)
+screenshots: $(VENV)/.installed-dev ## Make the pictures of README and docs anew (needs Chromium)
 	$(BIN)/python -m docs.make_screenshots
 
 bench: $(VENV)/.installed-dev ## Measure side by side with what one would use instead
 	$(BIN)/python -m benchmarks
 
-cluster-up: $(VENV)/.installed-dev ## Start what --env=cluster needs, on this machine: docs/scaling.md
-	$(BIN)/python -m cluster up
-
-cluster-down: ## Stop it
-	$(BIN)/python -m cluster down
+cluster-up: $(VENV)/.installed-dev ## Run what --env=cluster needs on this machine, until Ctrl-C
+	$(BIN)/python -m cluster
 
 faults: $(VENV)/.installed-dev ## Kill, fill, starve: the long fault suite, into docs/reliability.md
 	$(BIN)/python -m tests.faults

@@ -1,1 +1,1 @@
-"""A whole cluster on one machine: `make cluster-up`, `make cluster-down`."""
+"""A cluster on one machine, to try `--env=cluster`: `make cluster-up`."""

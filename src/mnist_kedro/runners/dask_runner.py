@@ -1,4 +1,4 @@
-"""Nodes on the workers of a Dask cluster, on this machine or on many."""
+"""Run each node on a worker of a Dask cluster, on this machine or on many."""
 
 from __future__ import annotations
 
@@ -6,169 +6,192 @@ import logging
 import os
 from concurrent.futures import CancelledError, Executor, Future
 from contextlib import ExitStack
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from kedro.framework import project
-from kedro.io import DataCatalog, MemoryDataset, SharedMemoryDataset
+
+# Underscored, but this is how Kedro's documentation makes hooks on a Dask worker.
+from kedro.framework.hooks.manager import (
+    _create_hook_manager,
+    _register_hooks,
+    _register_hooks_entry_points,
+)
+from kedro.io import MemoryDataset
 from kedro.runner import AbstractRunner
 
-from mnist_kedro.runners.local_cluster import start_cluster
-from mnist_kedro.runners.on_worker import run_task
-from mnist_kedro.runners.threads import RESOURCE, threads_of
+from mnist_kedro.parameters import UserError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
-    from distributed import Client
+    from distributed import Client, LocalCluster
     from kedro.io import CatalogProtocol
     from kedro.pipeline import Pipeline
     from kedro.pipeline.node import Node
     from kedro.runner import Task
     from pluggy import PluginManager
 
-ANSWER_SECONDS = 10  # within which a scheduler answers, or counts as out of reach
+CONNECT_SECONDS = 5  # how long to wait for a scheduler's answer
 
 
 class DaskRunner(AbstractRunner):
-    """Sends every node to a worker of a scheduler, or of a cluster that lives as long as the run.
+    """Send each node to a Dask worker.
 
-    Nodes hand over what is saved in the catalog, never what is in memory. A node whose worker dies
-    is run again by another.
+    Nodes exchange data through files only, because workers do not share memory. Dask repeats a node
+    on another worker if its worker dies.
 
     Args:
-        address: Of a running scheduler, such as `tcp://host:8786`, whose workers each take one node
-            at a time: `dask worker tcp://host:8786 --nthreads 1 --resources threads=1`. They need
-            this project installed, and reach its data by the same names.
-        max_workers: Of a cluster on this machine, if there is no address; as many as it has cores.
-        threads: Which a node may use that has no tag such as `threads-2`, and which each worker of
-            a cluster on this machine has.
-        is_async: Whether a node loads its inputs, and saves its outputs, side by side.
+        address: Address of a running scheduler, such as `tcp://host:8786`. Start its workers with
+            `dask worker tcp://host:8786 --nthreads 1`. They need this project installed and must
+            reach its data by the same paths. Without an address, the run starts a cluster on this
+            machine and stops it at its end.
+        max_workers: Most workers of a cluster on this machine; by default one per core.
+        is_async: Whether to load a node's inputs, and save its outputs, in parallel threads.
+
+    Raises:
+        UserError: `max_workers` is not positive.
     """
 
     def __init__(
-        self,
-        address: str | None = None,
-        max_workers: int | None = None,
-        threads: int = 1,
-        is_async: bool = False,
+        self, address: str | None = None, max_workers: int | None = None, is_async: bool = False
     ) -> None:
         super().__init__(is_async=is_async)
+        if max_workers is not None and max_workers < 1:
+            raise UserError(f"expected max_workers to be 1 or more, found {max_workers}")
         self._address = address
-        self._max_workers = self._validate_max_workers(max_workers)
-        self._threads = threads
-        self._needed: dict[str, int] = {}  # threads by the names of nodes
+        self._max_workers = max_workers or os.cpu_count() or 1
 
     def _run(
         self,
         pipeline: Pipeline,
         catalog: CatalogProtocol[Any, Any],
-        hook_manager: PluginManager | None = None,  # noqa: ARG002 (workers have their own)
+        hook_manager: PluginManager | None = None,  # noqa: ARG002 (each worker makes its own)
         run_id: str | None = None,
     ) -> None:
-        """Run a pipeline.
+        """Run a pipeline, as Kedro's own runners do, on the executor below.
 
         Raises:
-            ValueError: Nodes hand over data in memory, or no worker has threads enough.
-            ConnectionError: The scheduler cannot be reached, or was lost.
-            ChildProcessError: A node has killed several workers, one after another.
+            UserError: The output of a node stays in memory, or no scheduler answers.
+            ConnectionError: The scheduler stopped during the run.
+            distributed.KilledWorker: Several workers died while they ran the same node.
         """
-        os.environ.setdefault("DASK_LOGGING__DISTRIBUTED", "error")  # here and in workers
-        from distributed.scheduler import KilledWorker
-
-        if not pipeline.nodes:  # --only-missing-outputs, and none is
+        if not pipeline.nodes:  # `--only-missing-outputs` found nothing to do
             return
-        _check_that_all_is_saved(pipeline, catalog)
-        self._needed = {node.name: threads_of(node, self._threads) for node in pipeline.nodes}
+        _refuse_outputs_in_memory(pipeline, catalog)
         try:
             super()._run(pipeline, catalog, run_id=run_id)
         except CancelledError as error:
             raise ConnectionError(
-                f"expected the scheduler {self._address or 'of this run'} to stay, lost it: start "
-                f"it again; what is finished is saved"
+                f"lost the Dask scheduler {self._address or 'of this run'}: start it again, then "
+                f"repeat the run with --only-missing-outputs"
             ) from error
-        except KilledWorker as error:
-            raise ChildProcessError(
-                f"expected a worker to finish {error.task}, found {error.allowed_failures + 1} "
-                f"that died of it: see their logs, most likely it needs more memory"
-            ) from error
-
-    @property
-    def _logger(self) -> logging.Logger:
-        """Return a logger below that of Kedro's runners, from which the progress is read."""
-        return logging.getLogger("kedro.runner.dask_runner")
 
     def _get_required_workers_count(self, pipeline: Pipeline) -> int:
-        """Return how many workers there can be something to do for."""
-        side_by_side = len(pipeline.nodes) - len(pipeline.grouped_nodes) + 1
-        return max(1, min(side_by_side, self._max_workers))
+        """Return how many nodes can run at the same time, or `max_workers` if that is less."""
+        at_once = len(pipeline.nodes) - len(pipeline.grouped_nodes) + 1
+        return min(at_once, self._max_workers)
 
     def _get_executor(self, max_workers: int) -> Executor:
-        from distributed import Client
+        return _DaskExecutor(self._address, max_workers)
 
+
+class _DaskExecutor(Executor):
+    """A connection to a scheduler that takes Kedro's tasks.
+
+    Args:
+        address: Address of the scheduler; without one, a cluster starts on this machine.
+        workers: Number of workers of that cluster.
+
+    Raises:
+        UserError: No scheduler answers.
+    """
+
+    def __init__(self, address: str | None, workers: int) -> None:
         with ExitStack() as stack:
-            address: Any = self._address or stack.enter_context(
-                start_cluster(max_workers, self._threads)
-            )
-            try:
-                client = stack.enter_context(
-                    Client(address, timeout=ANSWER_SECONDS, set_as_default=False)
-                )
-            except (OSError, ValueError) as error:  # the latter: of what is no address
-                raise ConnectionError(
-                    f"expected a Dask scheduler at {self._address}, found none that answers within "
-                    f"{ANSWER_SECONDS} s: start it with `dask scheduler`, or leave out the address"
-                ) from error
-            self._check_workers(client.scheduler_info()["workers"].values())
-            return _Workers(client, self._needed, stack.pop_all())
+            if not address:
+                address = stack.enter_context(_start_cluster(workers)).scheduler_address
+            client = stack.enter_context(_connect(address))
+            self._executor = client.get_executor(pure=False)
+            self._connections = stack.pop_all()
 
-    def _check_workers(self, workers: Iterable[Mapping[str, Any]]) -> None:
-        """Make sure that nodes run one at a time in each process, and none waits for ever."""
-        most = max(self._needed.values())
-        found = [each["resources"].get(RESOURCE, 0) for each in workers if each["nthreads"] == 1]
-        if max(found, default=0) < most:
-            raise ValueError(
-                f"expected a worker that was started with --nthreads 1 --resources "
-                f"{RESOURCE}={most}, found {len(found) or 'none'} with --nthreads 1"
-                + (f" and at most {max(found):g} {RESOURCE}" if found else "")
-            )
-
-
-class _Workers(Executor):
-    """Gives Kedro's tasks to Dask, in the form in which workers take them."""
-
-    def __init__(self, client: Client, threads: Mapping[str, int], until_end: ExitStack) -> None:
-        self._executor = client.get_executor(pure=False)
-        self._threads = threads
-        self._until_end = until_end
-
-    def submit(self, task: Task) -> Future[Node]:  # type: ignore[override]  # Kedro's only call
-        node = task.node
-        # The whole catalog would be sent with each node, and grow with their number.
-        task.catalog = DataCatalog(
-            {name: task.catalog[name] for name in node.inputs + node.outputs}
-        )
-        threads = self._threads[node.name]
+    def submit(self, task: Task) -> Future[Node]:  # type: ignore[override]  # as Kedro calls it
+        """Send a node with its catalog to a worker."""
+        key = f"{task.node.name}-{task.run_id}"  # by this name Dask reports it
         future: Future[Node] = self._executor.submit(
-            *(run_task, project.PACKAGE_NAME, task, threads),
-            key=f"{node.name}-{task.run_id}",
-            resources={RESOURCE: threads},
+            _run_on_worker, project.PACKAGE_NAME, task, key=key
         )
         return future
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: ARG002
-        """Drop what has not begun and let go of the cluster."""
+        """Cancel what is not finished: a run that fails waits for no other node."""
         self._executor.shutdown(wait=False)
-        self._until_end.close()
+        self._connections.close()
 
 
-def _check_that_all_is_saved(pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]) -> None:
-    in_memory = [
-        name
-        for name in sorted(pipeline.all_outputs())
-        if isinstance(catalog[name], MemoryDataset | SharedMemoryDataset)
+def _start_cluster(workers: int) -> LocalCluster:
+    """Start workers with one thread each on this machine; the context stops them."""
+    import dask
+    from distributed import LocalCluster
+
+    # Dask reports every step of its own, and logs the errors of nodes that are raised anyway.
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)
+    environment = {"DASK_LOGGING__DISTRIBUTED": "critical", "OMP_NUM_THREADS": 1}
+    # By default malloc would return memory at once there: networks train 1.6 times slower so.
+    with dask.config.set({"distributed.nanny.pre-spawn-environ": environment}):
+        return LocalCluster(
+            n_workers=workers,
+            threads_per_worker=1,
+            memory_limit=None,  # or Dask kills a worker that uses more than its share
+            dashboard_address="127.0.0.1:0",
+        )
+
+
+def _connect(address: str) -> Client:
+    """Connect to a scheduler; the context disconnects.
+
+    Raises:
+        UserError: None answers at this address.
+    """
+    from distributed import Client
+    from distributed.comm.addressing import get_address_host_port
+
+    try:
+        get_address_host_port(address)  # a client with a malformed address hangs when it is deleted
+        return Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
+    except (OSError, ValueError) as error:
+        raise UserError(
+            f"expected a Dask scheduler at {address}, found none that answers within "
+            f"{CONNECT_SECONDS} s: start one with `dask scheduler`, or leave out the address"
+        ) from error
+
+
+def _run_on_worker(package_name: str | None, task: Task) -> Node:
+    """Run a node with the project's hooks; return it when its outputs are saved."""
+    task.hook_manager = _hooks(package_name)  # the run's own cannot be sent
+    try:
+        return task.execute()
+    except RecursionError as error:
+        reason = str(error)
+    # Without its traceback: that is too deep for Dask to send, and the run would wait for ever.
+    raise RecursionError(reason)
+
+
+@cache
+def _hooks(package_name: str | None) -> PluginManager:
+    """Configure the project in this process; return its hooks and those of Kedro's plugins."""
+    if package_name:
+        project.configure_project(package_name)
+    hooks = _create_hook_manager()
+    _register_hooks(hooks, project.settings.HOOKS)
+    _register_hooks_entry_points(hooks, project.settings.DISABLE_HOOKS_FOR_PLUGINS)
+    return hooks
+
+
+def _refuse_outputs_in_memory(pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]) -> None:
+    names = [
+        name for name in sorted(pipeline.all_outputs()) if isinstance(catalog[name], MemoryDataset)
     ]
-    if in_memory:
-        raise ValueError(
-            f"expected every output of a node to be saved, found {', '.join(in_memory)} in memory, "
-            f"which another process does not see: add catalog entries, or take another runner"
+    if names:
+        raise UserError(
+            f"expected the catalog to save every output, found {', '.join(names)} in memory, which "
+            f"workers do not share: add catalog entries, or use another runner"
         )
