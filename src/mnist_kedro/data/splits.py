@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mnist_kedro.data.sources import verify_data
-from mnist_kedro.formats.mapped import take_rows
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -47,8 +46,8 @@ def take_splits(
         )
     train, validation = (index[splits["split"] == name] for name in ("train", "validation"))
     return (
-        (take_rows(train_images, train), train_labels[train]),
-        (take_rows(train_images, validation), train_labels[validation]),
+        (train_images[train], train_labels[train]),
+        (train_images[validation], train_labels[validation]),
     )
 
 

@@ -15,7 +15,7 @@ from mlflow.models import infer_signature
 import mnist_kedro
 
 if TYPE_CHECKING:
-    from mnist_kedro.classifiers.classifier import Classifier
+    from mnist_kedro.classifiers.build import Classifier
     from mnist_kedro.run.saved import Saved
     from mnist_kedro.tracking.results import Fitted
 

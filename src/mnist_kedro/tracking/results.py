@@ -15,7 +15,7 @@ from mnist_kedro.parameters import public_address
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from mnist_kedro.classifiers.classifier import Classifier
+    from mnist_kedro.classifiers.build import Classifier
     from mnist_kedro.run.saved import Saved
 
 RUN_ID = "kedro_run_id"  # the tag with the version of all that a run saves

@@ -20,7 +20,7 @@ from mnist_kedro.data.labelled_pictures import (
 )
 from mnist_kedro.data.mirrors import DownloadError, download
 from mnist_kedro.data.sources import Arrays, embedded_digits, load_folder
-from mnist_kedro.evaluation.plots import plot_sample_grid
+from mnist_kedro.evaluation.figures import plot_sample_grid
 from mnist_kedro.formats.idx import idx_sha256
 from mnist_kedro.formats.mapped import parts
 from mnist_kedro.lazy import Figure
