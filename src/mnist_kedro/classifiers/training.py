@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 import torch
-from pydantic import Field, PositiveFloat, PositiveInt, model_validator
+from pydantic import Field, PositiveFloat, PositiveInt, field_validator, model_validator
 from sklearn.utils import check_random_state
 from torch.nn.functional import cross_entropy
 from tqdm.auto import tqdm
@@ -53,6 +53,11 @@ class Recipe(Parameters):
     precision: Literal["auto", "float32", "bfloat16"]
     device: str
     random_state: Any
+
+    @field_validator("augmentation", mode="before")
+    @classmethod
+    def _read_augmentation(cls, given: Any) -> Any:  # noqa: ANN401
+        return given and Augmentation.model_validate(given)  # whose errors know its fields
 
     @model_validator(mode="after")
     def _can_be_trained(self) -> Self:
