@@ -2,10 +2,22 @@ import time
 
 import numpy as np
 import pytest
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.neural_network import MLPClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC
+from sklearn.tree import DecisionTreeClassifier
 
 from mnist_kedro.classifiers import Deskew, TorchClassifier
 from mnist_kedro.classifiers.build import Candidate
-from mnist_kedro.classifiers.fit import HISTORY_COLUMNS, fit_classifier
+from mnist_kedro.classifiers.fit import (
+    HISTORY_COLUMNS,
+    count_parameters,
+    fit_classifier,
+    predict_probabilities,
+)
 from mnist_kedro.data.sources import embedded_digits
 
 TORCH = "mnist_kedro.classifiers.TorchClassifier"
@@ -89,3 +101,39 @@ def test_the_seed_reaches_the_classifier(digits):
     )
     np.testing.assert_array_equal(first, second)
     assert not np.array_equal(first, other)
+
+
+def test_threads_of_a_forest_do_not_change_the_last_bits(digits):
+    images = digits.train_images.reshape(len(digits.train_images), -1)
+    forest = RandomForestClassifier(max_depth=4, n_jobs=8, random_state=0)
+    forest.fit(images, digits.train_labels)
+    expected = predict_probabilities(forest, images)
+    for _ in range(20):
+        np.testing.assert_array_equal(predict_probabilities(forest, images), expected)
+
+
+@pytest.fixture(scope="module")
+def points():
+    """Points of three classes, with four features each."""
+    labels = np.repeat(np.arange(3, dtype=np.uint8), 20)
+    return np.random.default_rng(0).normal(labels[:, None], 0.3, (60, 4)), labels
+
+
+@pytest.mark.parametrize(
+    ("classifier", "count"),
+    [
+        (LogisticRegression(), 3 * 4 + 3),
+        (make_pipeline(StandardScaler(), LogisticRegression()), 3 * 4 + 3),
+        (MLPClassifier((5,), max_iter=500, tol=0.01), 4 * 5 + 5 + 5 * 3 + 3),
+        (SVC(), None),
+    ],
+)
+def test_parameters_are_weights_and_biases(points, classifier, count):
+    assert count_parameters(classifier.fit(*points)) == count
+
+
+def test_parameters_of_a_forest_are_the_nodes_of_its_trees(points):
+    tree = DecisionTreeClassifier(random_state=0).fit(*points)
+    assert count_parameters(tree) == tree.tree_.node_count
+    forest = RandomForestClassifier(3, random_state=0).fit(*points)
+    assert count_parameters(forest) == sum(each.tree_.node_count for each in forest.estimators_)

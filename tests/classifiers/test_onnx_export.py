@@ -23,7 +23,6 @@ DESKEW = ["mnist_kedro.classifiers.Deskew"]
 TORCH = "mnist_kedro.classifiers.TorchClassifier"
 BATCH_NORM = {"channels": [4, 8], "batch_norm": True}
 CNN = {"network": "cnn", "network_options": BATCH_NORM, "epochs": 1}
-INCREMENTAL = "mnist_kedro.classifiers.IncrementalClassifier"
 LOGISTIC = "sklearn.linear_model.LogisticRegression"
 FOREST = "sklearn.ensemble.RandomForestClassifier"
 CLASSIFIERS = {
@@ -33,16 +32,11 @@ CLASSIFIERS = {
     "logistic": (LOGISTIC, {"C": 0.05, "max_iter": 200}, []),
     "logistic, deskewed": (LOGISTIC, {"C": 0.05, "max_iter": 200}, DESKEW),
     "forest": (FOREST, {"n_estimators": 30}, []),
-    "forest, deskewed": (FOREST, {"n_estimators": 30}, DESKEW),
     "extra trees": ("sklearn.ensemble.ExtraTreesClassifier", {"max_depth": 5}, []),
     "boosting": ("sklearn.ensemble.GradientBoostingClassifier", {"n_estimators": 3}, []),
     "neighbours": ("sklearn.neighbors.KNeighborsClassifier", {"n_neighbors": 3}, []),
     "bayes": ("sklearn.naive_bayes.GaussianNB", {"var_smoothing": 0.1}, []),
-    "incremental": (INCREMENTAL, {"epochs": 3}, []),
-    "incremental, deskewed": (INCREMENTAL, {"epochs": 3}, DESKEW),
-    "incremental bayes": (INCREMENTAL, {"estimator": "sklearn.naive_bayes.MultinomialNB"}, []),
     "svm": ("sklearn.svm.LinearSVC", {}, []),
-    "incremental svm": (INCREMENTAL, {"estimator_options": {"loss": "hinge"}}, []),
     "histograms": (
         "sklearn.ensemble.HistGradientBoostingClassifier",
         {"max_iter": 1, "max_depth": 1, "max_bins": 3},
@@ -52,7 +46,6 @@ CLASSIFIERS = {
 }
 NOT_EXPORTED = {
     "svm": "expected a classifier with probabilities, found LinearSVC",
-    "incremental svm": "expected a classifier with probabilities, found IncrementalClassifier",
     "histograms": "can convert, found HistGradientBoostingClassifier: Unable to create node",
     "dummy": "can convert, found DummyClassifier: Unable to find a shape calculator",
 }

@@ -1,22 +1,21 @@
-import tracemalloc
-
 import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import log_loss
 from sklearn.svm import SVC
 
 from mnist_kedro.evaluation.metrics import (
+    BINS,
     accuracy_text,
+    expected_calibration_error,
     mcnemar_p_value,
     percent,
     predict_labels,
+    reliability_table,
     score_classes,
     score_classifier,
     score_predictions,
     wilson_interval,
 )
-from mnist_kedro.formats import idx
 
 LABELS = np.array([0, 0, 1, 1, 2], dtype=np.uint8)
 PREDICTIONS = np.array([0, 1, 1, 1, 2], dtype=np.uint8)
@@ -38,23 +37,6 @@ def test_scores_are_exact():
     assert interval == wilson_interval(4, 5)
 
 
-def test_many_images_are_scored_alike_in_little_more_memory_than_the_probabilities(monkeypatch):
-    n = 200_000
-    probabilities = np.random.default_rng(0).dirichlet(np.ones(10), n)
-    labels, predictions = np.arange(n) % 10, probabilities.argmax(axis=1)
-    monkeypatch.setattr(idx, "PART", probabilities.nbytes)
-    for given in (probabilities.astype(np.float32), probabilities):
-        whole = score_predictions(labels, predictions, given, "test")
-        assert whole["log_loss"] == log_loss(labels, given)  # to the bit
-    monkeypatch.setattr(idx, "PART", 2**20)
-    tracemalloc.start()
-    in_parts = score_predictions(labels, predictions, probabilities, "test")
-    _, peak = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
-    assert in_parts == whole | {"log_loss": pytest.approx(whole["log_loss"], rel=1e-12)}
-    assert peak < 2 * probabilities.nbytes
-
-
 def test_without_probabilities_there_is_no_log_loss_and_no_calibration():
     scores = score_predictions(LABELS, PREDICTIONS, None, "test")
     assert scores["log_loss"] is None
@@ -72,6 +54,27 @@ def test_each_class_is_scored_alone():
     # What was never predicted has no precision; what is not there, no recall.
     assert np.isnan(table["precision"][2])
     assert np.isnan(table["recall"][3])
+
+
+def test_the_reliability_table_has_a_row_per_bin_that_is_not_empty():
+    confidence = np.array([0.95, 0.99, 0.97, 1.0, 0.5, 0.52])
+    table = reliability_table(confidence, np.array([True, True, True, False, True, False]))
+    assert list(table) == ["bin", "confidence", "accuracy", "correct", "images"]
+    assert table["bin"].tolist() == [7, 14]
+    assert table["confidence"].tolist() == pytest.approx([0.51, 0.9775])
+    assert table["accuracy"].tolist() == [0.5, 0.75]
+    assert table["correct"].tolist() == [1, 3]
+    assert table["images"].tolist() == [2, 4]
+    error = (2 * abs(0.5 - 0.51) + 4 * abs(0.75 - 0.9775)) / 6  # the mean by images
+    assert expected_calibration_error(table) == pytest.approx(error)
+    assert reliability_table(np.array([]), np.array([], dtype=bool)).empty
+
+
+def test_the_upper_end_is_part_of_a_bin_and_no_confidence_falls_out():
+    ends = np.array([0.0, 1 / BINS, np.nextafter(1 / BINS, 1), 1.0, np.nextafter(1.0, 2)])
+    table = reliability_table(ends, np.ones(5, dtype=bool))
+    assert table["bin"].tolist() == [0, 1, BINS - 1]
+    assert table["images"].tolist() == [2, 1, 2]
 
 
 def test_wilson_interval_is_that_of_the_formula():

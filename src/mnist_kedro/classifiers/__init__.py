@@ -6,17 +6,12 @@ import lazy_loader
 
 if TYPE_CHECKING:
     from mnist_kedro.classifiers.deskew import Deskew
-    from mnist_kedro.classifiers.incremental_classifier import IncrementalClassifier
     from mnist_kedro.classifiers.torch_classifier import TorchClassifier
 
-__all__ = ["Deskew", "IncrementalClassifier", "TorchClassifier"]
+__all__ = ["Deskew", "TorchClassifier"]
 
-# Imported, and scikit-learn or PyTorch with them, when they are first asked for.
+# Imported, and scikit-learn or PyTorch with them, when first used.
 __getattr__, __dir__, _ = lazy_loader.attach(
     __name__,
-    submod_attrs={
-        "deskew": ["Deskew"],
-        "incremental_classifier": ["IncrementalClassifier"],
-        "torch_classifier": ["TorchClassifier"],
-    },
+    submod_attrs={"deskew": ["Deskew"], "torch_classifier": ["TorchClassifier"]},
 )

@@ -5,24 +5,34 @@ from __future__ import annotations
 import importlib
 import inspect
 import json
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import numpy as np
 from pydantic import Field, model_validator
 
-from mnist_kedro.parameters import Parameters, unknown_name
+from mnist_kedro.parameters import Parameters, UserError, unknown_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from numpy.typing import NDArray
 
-    from mnist_kedro.classifiers.classifier import Classifier
-
-KINDS = {
+EXAMPLES = {
     "estimator": "classifier, such as sklearn.linear_model.LogisticRegression",
     "transformer": "transformer of images, such as mnist_kedro.classifiers.Deskew",
 }
+
+
+class Classifier(Protocol):
+    """A scikit-learn classifier of raw images; it may have `predict_proba` too."""
+
+    classes_: NDArray[np.uint8]
+
+    def fit(self, images: NDArray[np.uint8], labels: NDArray[np.uint8]) -> Any:  # noqa: ANN401
+        """Learn from images `uint8 (n, 28, 28)` and labels `uint8 (n,)`."""
+
+    def predict(self, images: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Return the label of each image, `uint8 (n,)`."""
 
 
 class Candidate(Parameters):
@@ -40,7 +50,7 @@ class Candidate(Parameters):
         build_classifier(self, seed=0)
         plain = json.loads(json.dumps(self.hyperparameters, default=str))
         if plain != self.hyperparameters:  # or the champion's settings could not be saved
-            raise ValueError(
+            raise UserError(
                 f"{self.estimator}: expected hyperparameters of plain values, with text as keys, "
                 f"found {self.hyperparameters}"
             )
@@ -50,8 +60,8 @@ class Candidate(Parameters):
 def build_classifier(candidate: Candidate, seed: int) -> Classifier:
     """Return an unfitted classifier for raw images `uint8 (n, 28, 28)`.
 
-    An estimator that takes no images (all of scikit-learn's) gets them flattened and scaled by a
-    first step of its own, so that training and prediction cannot drift apart.
+    Scikit-learn's own estimators take no images. A first step flattens and scales the images for
+    them, and is part of the classifier, so that training and prediction cannot drift apart.
 
     Args:
         candidate: Import paths of transformers of images and of a scikit-learn classifier, and the
@@ -59,7 +69,7 @@ def build_classifier(candidate: Candidate, seed: int) -> Classifier:
         seed: Given to the estimator as `random_state`, unless the hyperparameters have one.
 
     Raises:
-        ValueError: There is no such transformer or classifier, or a hyperparameter is unknown or
+        UserError: There is no such transformer or classifier, or a hyperparameter is unknown or
             impossible.
     """
     from sklearn.pipeline import make_pipeline
@@ -67,28 +77,11 @@ def build_classifier(candidate: Candidate, seed: int) -> Classifier:
     from sklearn.utils import get_tags
 
     steps = [_create_transformer(path) for path in candidate.transformers]
-    estimator = build_estimator(candidate.estimator, candidate.hyperparameters, seed)
+    estimator = _create_estimator(candidate.estimator, candidate.hyperparameters, seed)
     if not get_tags(estimator).input_tags.three_d_array:
         steps.append(FunctionTransformer(flatten_and_scale))
     classifier: Classifier = make_pipeline(*steps, estimator) if steps else estimator
     return classifier
-
-
-def build_estimator(path: str, hyperparameters: Mapping[str, Any], seed: int) -> Any:  # noqa: ANN401
-    """Return an unfitted classifier of scikit-learn's kind; args and errors as above."""
-    from sklearn.base import ClassifierMixin
-
-    estimator = _create(path, ClassifierMixin, "estimator")
-    known = estimator.get_params()
-    for name in hyperparameters:
-        if name not in known:
-            raise ValueError(f"{path}: {unknown_name('hyperparameter', name, known)}")
-    if "random_state" in known:
-        estimator.set_params(random_state=seed)
-    estimator.set_params(**hyperparameters)
-    if hasattr(estimator, "_validate_params"):  # what `fit` would say, before anything has run
-        estimator._validate_params()
-    return estimator
 
 
 def flatten_and_scale(images: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -96,13 +89,34 @@ def flatten_and_scale(images: NDArray[np.uint8]) -> NDArray[np.float32]:
     return images.reshape(len(images), -1).astype(np.float32) / np.float32(255)
 
 
-def _create_transformer(path: str) -> Any:  # noqa: ANN401 (any transformer)
+def _create_estimator(path: str, hyperparameters: Mapping[str, Any], seed: int) -> Any:  # noqa: ANN401 (any of scikit-learn's)
+    from sklearn.base import ClassifierMixin, clone
+
+    estimator = _create(path, ClassifierMixin, "estimator")
+    known = estimator.get_params()
+    for name in hyperparameters:
+        if name not in known:
+            raise UserError(f"{path}: {unknown_name('hyperparameter', name, known)}")
+    if "random_state" in known:
+        estimator.set_params(random_state=seed)
+    estimator.set_params(**hyperparameters)
+    try:  # `fit` checks the hyperparameters first: without data, it does nothing else
+        clone(estimator).fit(np.empty((0, 1)), np.empty(0))
+    except UserError:  # of our own estimators
+        raise
+    except ValueError as error:
+        if isinstance(error, TypeError):  # scikit-learn's error for hyperparameters is both
+            raise UserError(str(error)) from error
+    return estimator
+
+
+def _create_transformer(path: str) -> Any:  # noqa: ANN401 (any of scikit-learn's)
     from sklearn.base import TransformerMixin
     from sklearn.utils import get_tags
 
     transformer = _create(path, TransformerMixin, "transformer")
     if not get_tags(transformer).input_tags.three_d_array:
-        raise ValueError(
+        raise UserError(
             f"expected a transformer of images (n, height, width), such as "
             f"mnist_kedro.classifiers.Deskew, found '{path}', which takes rows of features"
         )
@@ -120,12 +134,12 @@ def _create(path: str, kind: type, name: str) -> Any:  # noqa: ANN401 (any of sc
     if not (
         inspect.isclass(found) and issubclass(found, kind) and issubclass(found, BaseEstimator)
     ):
-        raise ValueError(
-            f"unknown {name} '{path}': expected the import path of a scikit-learn {KINDS[name]}"
+        raise UserError(
+            f"unknown {name} '{path}': expected the import path of a scikit-learn {EXAMPLES[name]}"
         )
     try:
         return found()
     except TypeError as error:
-        raise ValueError(
+        raise UserError(
             f"expected {name}s that can be made without arguments, found '{path}': {error}"
         ) from error

@@ -1,9 +1,11 @@
-"""Settings and data to a fitted classifier and the history of its training."""
+"""Settings and data to a fitted classifier, and what is asked of a fitted one."""
 
 from __future__ import annotations
 
 import time
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from mnist_kedro.classifiers.build import Candidate, build_classifier
 from mnist_kedro.lazy import pd
@@ -11,7 +13,9 @@ from mnist_kedro.lazy import pd
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from mnist_kedro.classifiers.classifier import Classifier
+    from numpy.typing import NDArray
+
+    from mnist_kedro.classifiers.build import Classifier
     from mnist_kedro.data.splits import Labelled
 
 HISTORY_COLUMNS = ["epoch", "seconds", "loss", "train_accuracy", "validation_accuracy"]
@@ -30,18 +34,22 @@ def fit_classifier(
         candidate: Its settings.
         seed: Of everything random in it.
         train: Images `uint8 (n, 28, 28)` and labels `uint8 (n,)`.
-        validation: The same; only looked at after each epoch, by classifiers that have epochs.
+        validation: The same; scored after each epoch by classifiers that have epochs, and not used
+            otherwise.
         after_epoch: Called by those with each new row of the table below.
 
     Returns:
         The classifier, and a table with a row per epoch (one row for a classifier without): `epoch`
         from 1, `seconds` of fitting so far, transformers included, `loss`, `train_accuracy`,
         `validation_accuracy`.
+
+    Raises:
+        UserError: The learning rate is too high.
     """
     from sklearn.utils.validation import has_fit_parameter
 
     classifier = build_classifier(candidate, seed)
-    first, last = _parts(classifier)
+    first, last = _split(classifier)
     start = time.perf_counter()
     images = first.fit_transform(*train)
     before = time.perf_counter() - start
@@ -59,7 +67,43 @@ def fit_classifier(
     return classifier, history
 
 
-def _parts(classifier: Any) -> tuple[Any, Any]:  # noqa: ANN401 (any classifier)
+def predict_probabilities(
+    classifier: Any,  # noqa: ANN401 (any classifier that has them)
+    images: NDArray[np.uint8],
+) -> NDArray[np.float64]:
+    """Return the probability of each class, `(n, n_classes)`, the same to the bit each time.
+
+    A forest with `n_jobs` adds up what its trees say in the order in which its threads end, and the
+    last bits of a sum depend on the order. So it gets one thread.
+    """
+    from joblib import parallel_config
+
+    with parallel_config("sequential"):
+        probabilities: NDArray[np.float64] = classifier.predict_proba(images)
+    return probabilities
+
+
+def count_parameters(classifier: Any) -> int | None:  # noqa: ANN401 (any estimator)
+    """Return how many numbers a fitted classifier has learned.
+
+    Those of a network or a linear model are its weights and biases; those of trees are their nodes.
+    `None` for a kind of model for which there is no such count.
+    """
+    if steps := getattr(classifier, "steps", None):  # a Pipeline: its last step is the classifier
+        return count_parameters(steps[-1][1])
+    if (count := getattr(classifier, "n_parameters_", None)) is not None:
+        return int(count)
+    if hasattr(classifier, "coef_"):
+        return int(classifier.coef_.size + np.size(classifier.intercept_))
+    if hasattr(classifier, "coefs_"):
+        return sum(int(part.size) for part in (*classifier.coefs_, *classifier.intercepts_))
+    if hasattr(classifier, "tree_"):
+        return int(classifier.tree_.node_count)
+    counts = [count_parameters(part) for part in np.ravel(getattr(classifier, "estimators_", []))]
+    return sum(filter(None, counts)) or None
+
+
+def _split(classifier: Any) -> tuple[Any, Any]:  # noqa: ANN401 (any classifier)
     """Return what transforms the images, and what classifies them then."""
     from sklearn.pipeline import Pipeline
     from sklearn.preprocessing import FunctionTransformer

@@ -1,4 +1,4 @@
-"""The architectures. To add one: write its options and its function, and name both in `NETWORKS`.
+"""The architectures. To add one, write its options and its function, and list both in `NETWORKS`.
 
 A network takes `float (n, *input_shape)` and returns logits `float (n, n_classes)`.
 """
@@ -11,18 +11,18 @@ from typing import Any
 from pydantic import Field, PositiveInt
 from torch import nn
 
-from mnist_kedro.parameters import Parameters, unknown_name
+from mnist_kedro.parameters import Parameters, UserError, unknown_name
 
 
 class MlpOptions(Parameters):
-    """Of a multi-layer perceptron: units of each hidden layer, and the share of them dropped."""
+    """Of a multi-layer perceptron: units per hidden layer, and the share of them dropped."""
 
     hidden_units: tuple[PositiveInt, ...] = (64,)
     dropout: float = Field(0.0, ge=0, lt=1)
 
 
 class CnnOptions(Parameters):
-    """Of a convolutional network: channels of each convolution, then its head's units."""
+    """Of a convolutional network: its convolutions, then the `mlp` behind them."""
 
     channels: tuple[PositiveInt, ...] = Field((16, 32), min_length=1, max_length=4)
     kernel_size: PositiveInt = 5
@@ -48,10 +48,10 @@ def cnn(input_shape: tuple[int, ...], n_classes: int, options: CnnOptions) -> nn
     maximum pooling in place of its sigmoids and averages. The shapes are those of the defaults.
 
     Raises:
-        ValueError: The input is not images, or too small for that much pooling.
+        UserError: The input is not images, or too small for that much pooling.
     """
     if len(input_shape) != 2 or min(input_shape) < 2 ** len(options.channels):  # noqa: PLR2004
-        raise ValueError(
+        raise UserError(
             f"expected images (n, height, width) of at least {2 ** len(options.channels)} pixels a "
             f"side for the network 'cnn', found {('n', *input_shape)}"
         )
@@ -67,9 +67,9 @@ def cnn(input_shape: tuple[int, ...], n_classes: int, options: CnnOptions) -> nn
         layers += [nn.ReLU()]
         inputs, height, width = outputs, height // 2, width // 2
     if options.batch_norm and height == width == 1:
-        raise ValueError(
-            f"expected fewer than {len(options.channels)} 'channels' with 'batch_norm': a pixel "
-            f"a channel is left, of which a batch of one image has no variance"
+        raise UserError(
+            f"expected fewer than {len(options.channels)} 'channels' with 'batch_norm': they leave "
+            f"one pixel a channel, and a batch of one image has no variance there"
         )
     head = MlpOptions(hidden_units=options.hidden_units, dropout=options.dropout)
     return nn.Sequential(*layers, *mlp((inputs, height, width), n_classes, head))  # -> (n, 10)
@@ -85,10 +85,10 @@ def check_options(network: str, options: dict[str, Any]) -> Parameters:
     """Return the options of this network, typed.
 
     Raises:
-        ValueError: The name or an option is unknown, or an option is impossible.
+        UserError: The name or an option is unknown, or an option is impossible.
     """
     if network not in NETWORKS:
-        raise ValueError(unknown_name("network", network, NETWORKS))
+        raise UserError(unknown_name("network", network, NETWORKS))
     return NETWORKS[network][0].model_validate(options)
 
 
@@ -98,7 +98,7 @@ def build_network(
     """Build the network of this name, with random weights.
 
     Raises:
-        ValueError: As `check_options`, or the input does not suit the network.
+        UserError: As `check_options`, or the input does not suit the network.
     """
     checked = check_options(network, options)
     built: nn.Sequential = NETWORKS[network][1](input_shape, n_classes, checked)

@@ -15,17 +15,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import onnx
 import torch
-from sklearn.ensemble import ExtraTreesClassifier, RandomForestClassifier
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.preprocessing import FunctionTransformer
 from torch import nn
 
 from mnist_kedro.classifiers.build import flatten_and_scale
-from mnist_kedro.classifiers.incremental_classifier import IncrementalClassifier
-from mnist_kedro.classifiers.onnx_forest import convert_forest
+from mnist_kedro.classifiers.fit import predict_probabilities
 from mnist_kedro.classifiers.torch_classifier import TorchClassifier
 from mnist_kedro.classifiers.training import PREDICTION_BATCH, to_float
 from mnist_kedro.formats.onnx_predict import load_onnx
+from mnist_kedro.parameters import UserError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,22 +34,21 @@ if TYPE_CHECKING:
     TensorFunction = Callable[[torch.Tensor], torch.Tensor]
 
 OPSETS = {"": 20, "ai.onnx.ml": 3}  # versions of ONNX's operators: what PyTorch writes, too
-FORESTS = (RandomForestClassifier, ExtraTreesClassifier)
 TOLERANCE = 1e-4  # of a probability
 
-logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it misses torchvision, which we do not
+logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # that there is no torchvision
 
 
-class OnnxExportError(ValueError):
-    """A classifier has no ONNX model that predicts as it does; says why."""
+class OnnxExportError(UserError):
+    """There is no ONNX model that predicts as the classifier does; says why."""
 
 
 def export_to_onnx(classifier: Any) -> bytes:  # noqa: ANN401 (any of scikit-learn's)
     """Return the ONNX model of a fitted classifier of images `uint8 (n, 28, 28)`.
 
     Args:
-        classifier: As `build_classifier` makes them: one of `mnist_kedro.classifiers`, or one
-            that skl2onnx knows; before it, transformers with a `transform_tensor`, as `Deskew`.
+        classifier: As `build_classifier` makes them: a `TorchClassifier`, or one that skl2onnx
+            knows; before it, transformers with a `transform_tensor`, as `Deskew`.
 
     Raises:
         OnnxExportError: A part of it has no ONNX form, or it has no probabilities.
@@ -59,9 +57,6 @@ def export_to_onnx(classifier: Any) -> bytes:  # noqa: ANN401 (any of scikit-lea
     if not hasattr(estimator, "predict_proba"):
         raise OnnxExportError(f"expected a classifier with probabilities, found {_name(estimator)}")
     parts: list[nn.Module] = [_Function(_tensor_function(step)) for step in steps]
-    if isinstance(estimator, IncrementalClassifier):
-        parts.append(_Function(_flatten_and_scale))
-        estimator = estimator.estimator_
     if isinstance(estimator, TorchClassifier):
         network = copy.deepcopy(estimator.network_).cpu()
         model = _trace([*parts, _Function(to_float), network, nn.Softmax(dim=1)], "probabilities")
@@ -91,7 +86,7 @@ def compare_with_onnx(
     """
     predict, starts = load_onnx(exported), range(0, len(images), PREDICTION_BATCH)
     found = np.concatenate([predict(images[i : i + PREDICTION_BATCH]) for i in starts])
-    expected = classifier.predict_proba(images)
+    expected = predict_probabilities(classifier, images)
     different = int((found.argmax(axis=1) != expected.argmax(axis=1)).sum())
     largest = float(np.abs(found - expected).max())
     if different or not largest <= TOLERANCE:
@@ -160,8 +155,6 @@ def _trace(parts: list[nn.Module], output: str) -> onnx.ModelProto:
 
 def _convert(estimator: Any) -> onnx.ModelProto:  # noqa: ANN401 (any of scikit-learn's)
     """Return the ONNX model of an estimator, from `features` to `probabilities`."""
-    if isinstance(estimator, FORESTS):
-        return convert_forest(estimator, OPSETS)
     from skl2onnx import to_onnx
     from skl2onnx.common.data_types import FloatTensorType
 

@@ -2,42 +2,40 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
-from numbers import Integral, Real
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+import threading
+from contextlib import contextmanager
+from functools import partial
+from typing import TYPE_CHECKING, Any, Self
 
+import numpy as np
 import torch
-from sklearn.utils._param_validation import Interval
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils import check_random_state
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_is_fitted, validate_data
 
-from mnist_kedro.classifiers.augmentation import Augmentation
-from mnist_kedro.classifiers.by_epochs import seeded
-from mnist_kedro.classifiers.items import Items
-from mnist_kedro.classifiers.networks import build_network, check_options
-from mnist_kedro.classifiers.portable import PortableNetwork
-from mnist_kedro.classifiers.training import (
-    Recipe,
-    find_device,
-    predict_probabilities,
-    train_epochs,
-    uses_bfloat16,
-)
+from mnist_kedro.classifiers.networks import build_network
+from mnist_kedro.classifiers.training import Recipe, find_device, network_probabilities, train
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import ArrayLike, NDArray
+    from collections.abc import Callable, Iterator
 
-    from mnist_kedro.classifiers.watching import AfterEpoch
+    from numpy.typing import ArrayLike, NDArray
+    from sklearn.utils import Tags
 
 IMAGES = 3  # dimensions of an array of images
 
+# PyTorch has one stream of random numbers, which all threads of a process draw from.
+ONE_AT_A_TIME = threading.RLock()
 
-class TorchClassifier(PortableNetwork):
+
+class TorchClassifier(ClassifierMixin, BaseEstimator):
     """A neural network behind `fit` and `predict`.
 
-    Items are `(n, height, width)` or `(n, features)`. `uint8` stays `uint8` in memory and is scaled
-    to 0-1 batch by batch; anything else is taken as `float32`, as it is. A memory map of `uint8`
-    from 256 MiB on stays a file, and is shuffled in blocks (`items.py`).
-    The same `random_state` and number of threads give the same weights on a CPU, to the bit.
+    Items are `(n, height, width)` or `(n, features)`. `uint8` stays `uint8` in memory, or in the
+    file that is mapped, and is scaled to 0-1 batch by batch; anything else is converted to
+    `float32`, without scaling. The same `random_state` and number of threads give the same weights
+    on a CPU, to the bit.
 
     Args:
         network: Name in `networks.NETWORKS`.
@@ -48,31 +46,18 @@ class TorchClassifier(PortableNetwork):
         weight_decay: Of AdamW.
         label_smoothing: Share of each label that is spread over all classes.
         augmentation: Random changes of training images, see `augmentation.Augmentation`.
-        precision: Of the training's arithmetic, see `training.Recipe`.
+        precision: Of the training's arithmetic: `float32`, `bfloat16` (the weights stay `float32`),
+            or `auto`, `bfloat16` where the device has instructions for it.
         device: `auto` (CUDA where there is one, else the CPU) or a name that PyTorch knows.
         random_state: Seed of the weights, the order of the items, dropout and augmentation.
 
     Attributes:
         classes_: `(n_classes,)`, the labels, sorted.
-        history_: Per epoch a mapping: `epoch`, `seconds` of training so far, `loss` (mean
-            cross-entropy) and `train_accuracy` (both measured while training) and, if `fit` was
-            given validation data, `validation_accuracy`. A pickle has all but the seconds.
+        history_: A row per epoch, as `training.train` yields it. A pickle leaves out the seconds.
+        network_: The trained network; a pickle holds its weights as NumPy arrays, which any device
+            can load.
         n_parameters_: Weights and biases of the network.
     """
-
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "network": [str],
-        "network_options": [dict, None],
-        "epochs": [Interval(Integral, 1, None, closed="left")],
-        "batch_size": [Interval(Integral, 1, None, closed="left")],
-        "learning_rate": [Interval(Real, 0, None, closed="neither")],
-        "weight_decay": [Interval(Real, 0, None, closed="left")],
-        "label_smoothing": [Interval(Real, 0, 1, closed="left")],
-        "augmentation": [dict, None],
-        "precision": [str],
-        "device": [str],
-        "random_state": ["random_state"],
-    }
 
     def __init__(
         self,
@@ -106,40 +91,53 @@ class TorchClassifier(PortableNetwork):
         X: ArrayLike,  # noqa: N803 (scikit-learn's name)
         y: ArrayLike,
         validation_data: tuple[ArrayLike, ArrayLike] | None = None,
-        after_epoch: AfterEpoch | None = None,
+        after_epoch: Callable[[dict[str, float]], None] | None = None,
     ) -> Self:
         """Train the network anew.
 
         Args:
             X: Items, `(n, height, width)` or `(n, features)`.
             y: Labels `(n,)`.
-            validation_data: Items and labels that are only looked at: their accuracy goes into
-                `history_` after each epoch and changes nothing else.
+            validation_data: Items and labels whose accuracy goes into `history_` after each epoch;
+                they change nothing else.
             after_epoch: Called with each new row of `history_`; what it raises ends the training.
 
         Raises:
-            ValueError: A hyperparameter, `X` or `y` is not what it should be.
-            FloatingPointError: The loss is no longer a number.
+            UserError: A hyperparameter is impossible, or the loss is no longer a number.
+            ValueError: `X` or `y` is not what it should be.
         """
-        self._validate_params()
-        items, numbers = self._read_training_data(X, y)
-        if self.augmentation is not None and items.ndim != IMAGES:
+        recipe = Recipe.model_validate(self.get_params())
+        items, labels = validate_data(self, X, y, **_how_to_read(X))
+        check_classification_targets(labels)
+        if recipe.augmentation and items.ndim != IMAGES:
             raise ValueError(
                 f"expected images (n, height, width) for 'augmentation', found {items.shape}"
             )
-        device = find_device(self.device)
-        devices = [device] if device.type == "cuda" else []
-        with seeded(self.random_state, devices):
-            self._build_network(device)
-            targets = torch.from_numpy(numbers).to(device)
-            epochs = train_epochs(self.network_, Items(items, device), targets, self._recipe())
-            self._watch(epochs, self.network, validation_data, after_epoch)
+        self.classes_, targets = np.unique(labels, return_inverse=True)
+        self.input_shape_, self.input_dtype_ = items.shape[1:], items.dtype
+        self.history_: list[dict[str, float]] = []
+        validate = partial(self.score, *validation_data) if validation_data else None
+        device = find_device(recipe.device)
+        with _seeded(self.random_state, device):
+            self.network_ = _place(self._build_network(), device)
+            self.n_parameters_ = sum(weights.numel() for weights in self.network_.parameters())
+            numbers = torch.from_numpy(targets).to(device)
+            for row in train(self.network_, items, numbers, recipe, validate):
+                self.history_.append(row)
+                if after_epoch:
+                    after_epoch(row)
         return self
 
     def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:  # noqa: N803
         """Return the probability of each class, `(n, n_classes)`, in the order of `classes_`."""
-        items = Items(self._read_items(X), torch.device("cpu"))
-        return predict_probabilities(self.network_, items, len(self.classes_))
+        check_is_fitted(self)
+        items = validate_data(self, X, reset=False, **_how_to_read(X))
+        if items.shape[1:] != self.input_shape_ or items.dtype != self.input_dtype_:
+            raise ValueError(
+                f"expected items as in fit, {self.input_dtype_} of shape "
+                f"{('n', *self.input_shape_)}, found {items.dtype} of shape {items.shape}"
+            )
+        return network_probabilities(self.network_, items, len(self.classes_))
 
     def predict(self, X: ArrayLike) -> NDArray[Any]:  # noqa: N803
         """Return the most probable label of each item, `(n,)`."""
@@ -147,22 +145,59 @@ class TorchClassifier(PortableNetwork):
         labels: NDArray[Any] = self.classes_[most_probable]
         return labels
 
-    def _recipe(self) -> Recipe:
-        """Return how to train, from the hyperparameters of the same names."""
-        values = {field.name: getattr(self, field.name) for field in fields(Recipe)}
-        if self.augmentation is not None:
-            values["augmentation"] = Augmentation.model_validate(self.augmentation)
-        return Recipe(**values)
-
-    def _build_network(self, device: torch.device) -> None:
+    def _build_network(self) -> torch.nn.Module:
         options = self.network_options or {}
-        network = build_network(self.network, options, self.input_shape_, len(self.classes_))
-        # Convolutions are a quarter faster so; other layers do not care.
-        self.network_ = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.n_parameters_ = sum(weights.numel() for weights in network.parameters())
+        return build_network(self.network, options, self.input_shape_, len(self.classes_))
 
-    def _validate_params(self) -> None:
-        super()._validate_params()
-        check_options(self.network, self.network_options or {})
-        uses_bfloat16(self.precision, find_device(self.device))
-        self._recipe()
+    def __getstate__(self) -> dict[str, Any]:
+        """Return a state that is equal for equal networks, whatever device and time they took."""
+        state = dict(super().__getstate__())
+        if network := state.pop("network_", None):
+            state["weights_"] = {name: w.cpu().numpy() for name, w in network.state_dict().items()}
+            rows = state["history_"]
+            state["history_"] = [{k: v for k, v in row.items() if k != "seconds"} for row in rows]
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        # A pickle of an earlier version may lack hyperparameters.
+        state = type(self)().get_params() | state
+        weights = state.pop("weights_", None)
+        super().__setstate__(state)
+        if weights is not None:
+            with torch.device("meta"):  # draws no random weights, which would be lost anyway
+                network = self._build_network()
+            network.load_state_dict(
+                {name: torch.from_numpy(w) for name, w in weights.items()}, assign=True
+            )
+            # A network that was trained on a GPU runs on the CPU where there is none.
+            device = self.device if torch.cuda.is_available() else "cpu"
+            self.network_ = _place(network, find_device(device))
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.three_d_array = True
+        return tags
+
+
+@contextmanager
+def _seeded(
+    random_state: int | np.random.RandomState | None, device: torch.device
+) -> Iterator[None]:
+    """Let PyTorch draw the same random numbers each time, whatever other threads do."""
+    seed = check_random_state(random_state).randint(np.iinfo(np.int32).max)
+    devices = [device] if device.type == "cuda" else []
+    with ONE_AT_A_TIME, torch.random.fork_rng(devices):
+        torch.manual_seed(seed)
+        yield
+
+
+def _place(network: torch.nn.Module, device: torch.device) -> torch.nn.Module:
+    # Convolutions are a quarter faster with the channels last; other layers do not care.
+    placed: torch.nn.Module = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return placed
+
+
+def _how_to_read(items: ArrayLike) -> dict[str, Any]:
+    """Return how scikit-learn is to check items: keep `uint8`, convert all else to `float32`."""
+    dtype = np.uint8 if getattr(items, "dtype", None) == np.uint8 else np.float32
+    return {"dtype": dtype, "allow_nd": True, "order": "C"}

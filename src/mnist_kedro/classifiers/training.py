@@ -1,6 +1,6 @@
-"""The training loop: AdamW on a one-cycle schedule, over items in memory or in a mapped file.
+"""How a network is trained: AdamW on a one-cycle schedule, over an array in memory or in a file.
 
-There is no `DataLoader`: neither needs one.
+There is no `DataLoader`: an array needs none.
 Loshchilov and Hutter, 2019, "Decoupled weight decay regularization"; Smith, 2018, "A disciplined
 approach to neural network hyper-parameters".
 """
@@ -8,71 +8,93 @@ approach to neural network hyper-parameters".
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+import multiprocessing
+import time
+from typing import TYPE_CHECKING, Any, Literal, Self
 
+import numpy as np
 import torch
+from pydantic import Field, PositiveFloat, PositiveInt, field_validator, model_validator
+from sklearn.utils import check_random_state
 from torch.nn.functional import cross_entropy
+from tqdm.auto import tqdm
 
 from mnist_kedro.classifiers.augmentation import Augmentation, augment
+from mnist_kedro.classifiers.networks import check_options
+from mnist_kedro.parameters import Parameters, UserError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
-    import numpy as np
     from numpy.typing import NDArray
-
-    from mnist_kedro.classifiers.items import Items
 
 AMPERE = (8, 0)  # the first CUDA devices that compute in `bfloat16`
 INK = 255  # the highest value of `uint8`
-# Converting a few batches in one go saves an eighth of a small network's time (and costs 12 MB).
+# Converting a few batches in one go saves an eighth of a small network's time, and costs 12 MB.
 BATCHES_CONVERTED = 32
 PREDICTION_BATCH = 256  # items at once: fits into the cache, and bounds memory
 
 
-@dataclass(frozen=True)
-class Recipe:
-    """How a network is trained.
+class DivergenceError(UserError):
+    """The loss is no longer a number: the learning rate is too high."""
 
-    Args:
-        epochs: Passes over the items.
-        batch_size: Items per step.
-        learning_rate: Highest one of the cycle.
-        weight_decay: Of AdamW.
-        label_smoothing: Share of each label that is spread over all classes.
-        augmentation: Of images, each time they are seen; `None` leaves them as they are.
-        precision: `float32`, `bfloat16` (the weights stay `float32`), or `auto`: `bfloat16` where
-            the device has instructions for it.
-    """
 
-    epochs: int
-    batch_size: int
-    learning_rate: float
-    weight_decay: float
-    label_smoothing: float
+class Recipe(Parameters):
+    """The hyperparameters of `TorchClassifier`, which explains them, with their ranges."""
+
+    network: str
+    network_options: dict[str, Any] | None
+    epochs: PositiveInt
+    batch_size: PositiveInt
+    learning_rate: PositiveFloat = Field(allow_inf_nan=False)
+    weight_decay: float = Field(ge=0, allow_inf_nan=False)
+    label_smoothing: float = Field(ge=0, lt=1)
     augmentation: Augmentation | None
-    precision: str
+    precision: Literal["auto", "float32", "bfloat16"]
+    device: str
+    random_state: Any
+
+    @field_validator("augmentation", mode="before")
+    @classmethod
+    def _read_augmentation(cls, given: Any) -> Any:  # noqa: ANN401
+        return given and Augmentation.model_validate(given)  # whose errors know its fields
+
+    @model_validator(mode="after")
+    def _can_be_trained(self) -> Self:
+        check_options(self.network, self.network_options or {})
+        find_device(self.device)
+        check_random_state(self.random_state)
+        return self
 
 
-def train_epochs(
-    network: torch.nn.Module, items: Items, targets: torch.Tensor, recipe: Recipe
-) -> Iterator[tuple[float, float]]:
+def train(
+    network: torch.nn.Module,
+    items: NDArray[Any],
+    targets: torch.Tensor,
+    recipe: Recipe,
+    validate: Callable[[], float] | None = None,
+) -> Iterator[dict[str, float]]:
     """Train a network in place, one epoch per step of the iterator.
 
-    The optimizer is there before the first step: the first one of a process makes PyTorch import
-    its compiler, which takes seconds, and whoever times the epochs would count them.
+    A bar shows the progress where standard error is a terminal.
 
     Args:
         network: Takes `float32 (n, ...)`, returns logits `(n, n_classes)`.
-        items: `(n, ...)`, `uint8` or `float32`, for the network's device.
-        targets: `int64 (n,)`, the classes' numbers, on that device.
-        recipe: How.
+        items: `(n, ...)`, `uint8` or `float32`. Of a memory map only the rows of a few batches are
+            in memory at once.
+        targets: `int64 (n,)`, the classes' numbers, on the network's device.
+        recipe: How to train.
+        validate: Returns the validation accuracy of the network as it is now.
 
-    Returns:
-        Iterator of each epoch's mean cross-entropy and its accuracy, both measured while training.
-        It raises a `FloatingPointError` when the loss is no longer a number.
+    Yields:
+        `epoch` from 1, `seconds` of training so far (without those of `validate` and of whoever
+        takes the rows), `loss` (mean cross-entropy) and `train_accuracy`, both measured while
+        training, and, with `validate`, `validation_accuracy`.
+
+    Raises:
+        DivergenceError: The loss is no longer a number.
     """
+    # Made before the clock starts: the first one of a process imports PyTorch's compiler.
     optimizer = torch.optim.AdamW(
         network.parameters(), weight_decay=recipe.weight_decay, fused=True
     )
@@ -80,45 +102,49 @@ def train_epochs(
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, recipe.learning_rate, total_steps=steps
     )
-    return _train_all(network, items, targets, recipe, optimizer, schedule)
-
-
-def _train_all(
-    network: torch.nn.Module,
-    items: Items,
-    targets: torch.Tensor,
-    recipe: Recipe,
-    optimizer: torch.optim.Optimizer,
-    schedule: torch.optim.lr_scheduler.LRScheduler,
-) -> Iterator[tuple[float, float]]:
-    for epoch in range(1, recipe.epochs + 1):
+    seconds = 0.0
+    # `None` shows the bar on a terminal only. Bars of several processes overwrite each other.
+    hidden = True if multiprocessing.parent_process() else None
+    bar = tqdm(range(1, recipe.epochs + 1), desc=recipe.network, leave=False, disable=hidden)
+    for epoch in bar:
+        start = time.perf_counter()
         loss, accuracy = _train_epoch(network, items, targets, recipe, optimizer, schedule)
+        seconds += time.perf_counter() - start
         if not math.isfinite(loss):
-            raise FloatingPointError(
+            raise DivergenceError(
                 f"expected a finite loss, found {loss} in epoch {epoch}: lower 'learning_rate', "
                 f"which is {recipe.learning_rate}"
             )
-        yield loss, accuracy
+        row = {"epoch": epoch, "seconds": seconds, "loss": loss, "train_accuracy": accuracy}
+        if validate:
+            row["validation_accuracy"] = validate()
+        bar.set_postfix(loss=f"{loss:.3f}", train_accuracy=f"{accuracy:.2%}")
+        yield row
 
 
 def _train_epoch(
     network: torch.nn.Module,
-    items: Items,
+    items: NDArray[Any],
     targets: torch.Tensor,
     recipe: Recipe,
     optimizer: torch.optim.Optimizer,
     schedule: torch.optim.lr_scheduler.LRScheduler,
 ) -> tuple[float, float]:
+    """Return the mean loss and the accuracy of one pass over the items, in random order."""
     network.train()
-    halved = uses_bfloat16(recipe.precision, items.device)
-    loss_sum = torch.zeros((), device=items.device)
-    correct = torch.zeros((), device=items.device)
-    for chosen in items.shuffle(recipe.batch_size * BATCHES_CONVERTED):
-        expected = targets[chosen.to(items.device)]
-        batches = _prepare(items.take(chosen), recipe).split(recipe.batch_size)
+    device = targets.device
+    halved = uses_bfloat16(recipe.precision, device)
+    loss_sum, correct = torch.zeros(2, device=device)
+    for chosen in torch.randperm(len(items)).split(recipe.batch_size * BATCHES_CONVERTED):
+        expected = targets[chosen.to(device)]
+        inputs = to_float(torch.from_numpy(items[chosen.numpy()]).to(device))
+        if recipe.augmentation:
+            inputs = augment(inputs, recipe.augmentation)
         answers = []
-        for batch, labels in zip(batches, expected.split(recipe.batch_size), strict=True):
-            with torch.autocast(items.device.type, torch.bfloat16, enabled=halved):
+        for batch, labels in zip(
+            inputs.split(recipe.batch_size), expected.split(recipe.batch_size), strict=True
+        ):
+            with torch.autocast(device.type, torch.bfloat16, enabled=halved):
                 logits = network(batch)
             logits = logits.float()
             optimizer.zero_grad()
@@ -134,55 +160,38 @@ def _train_epoch(
 
 
 @torch.inference_mode()
-def predict_probabilities(
-    network: torch.nn.Module, items: Items, n_classes: int
+def network_probabilities(
+    network: torch.nn.Module, items: NDArray[Any], n_classes: int
 ) -> NDArray[np.float64]:
-    """Return the probabilities of all items, `(n, n_classes)`.
-
-    They go into one array at once: small ones, kept between large ones, would make memory grow.
-    """
+    """Return the probabilities of all items, `(n, n_classes)`; read in parts, as in `train`."""
     network.eval()
     device = next(network.parameters()).device
-    probabilities = torch.empty(len(items), n_classes, dtype=torch.float64)
-    rows = torch.arange(len(items)).split(PREDICTION_BATCH)
-    for chosen, answer in zip(rows, probabilities.split(PREDICTION_BATCH), strict=True):
-        logits = network(to_float(items.take(chosen).to(device)))
-        answer.copy_(logits.cpu().double().softmax(dim=1))
-    found: NDArray[np.float64] = probabilities.numpy()
-    return found
-
-
-def _prepare(items: torch.Tensor, recipe: Recipe) -> torch.Tensor:
-    inputs = to_float(items)
-    return augment(inputs, recipe.augmentation) if recipe.augmentation else inputs
+    probabilities = np.empty((len(items), n_classes))
+    for first in range(0, len(items), PREDICTION_BATCH):
+        rows = slice(first, first + PREDICTION_BATCH)
+        logits = network(to_float(torch.tensor(items[rows]).to(device)))
+        probabilities[rows] = logits.cpu().double().softmax(dim=1).numpy()
+    return probabilities
 
 
 def find_device(name: str) -> torch.device:
     """Return the device of this name; `auto` is CUDA where there is one, else the CPU.
 
     Raises:
-        ValueError: There is no such device.
+        UserError: There is no such device.
     """
     found = torch.cuda.is_available()
     if name == "auto":
         name = "cuda" if found else "cpu"
     if name.partition(":")[0] not in ("cpu", "cuda"):
-        raise ValueError(f"expected 'device' to be auto, cpu or cuda, found {name!r}")
+        raise UserError(f"expected 'device' to be auto, cpu or cuda, found {name!r}")
     if name != "cpu" and not found:
-        raise ValueError(f"expected a CUDA device for 'device: {name}', found none: use auto")
+        raise UserError(f"expected a CUDA device for 'device: {name}', found none: use auto")
     return torch.device(name)
 
 
 def uses_bfloat16(precision: str, device: torch.device) -> bool:
-    """Return whether to compute with half as many bits.
-
-    Raises:
-        ValueError: There is no such precision.
-    """
-    if precision not in ("auto", "float32", "bfloat16"):
-        raise ValueError(
-            f"expected 'precision' to be auto, float32 or bfloat16, found {precision!r}"
-        )
+    """Return whether to compute with half as many bits; `auto`: where the device is made for it."""
     if precision != "auto":
         return precision == "bfloat16"
     if device.type == "cuda":
@@ -192,5 +201,5 @@ def uses_bfloat16(precision: str, device: torch.device) -> bool:
 
 
 def to_float(items: torch.Tensor) -> torch.Tensor:
-    """Bring a batch to `float32`: `uint8` scaled to 0-1, `float32` as it is."""
+    """Bring a batch to `float32`: `uint8` is scaled to 0-1, `float32` stays as it is."""
     return items if items.is_floating_point() else items.float().div_(INK)

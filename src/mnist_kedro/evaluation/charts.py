@@ -10,8 +10,8 @@ from mnist_kedro.lazy import Chart, pd
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-# Okabe and Ito, 2008 (https://jfly.uni-koeln.de/color/): told apart by colour-blind people, too.
-# Without their black and yellow, one of which is lost on any paper.
+# Okabe and Ito, 2008 (https://jfly.uni-koeln.de/color/): colour-blind people can tell them apart.
+# Their black is lost on dark paper and their yellow on light, so both are left out.
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9")
 GREY = "rgba(128, 128, 128, 0.8)"
 COSTS = {
@@ -19,7 +19,7 @@ COSTS = {
     "predict_ms_per_image": "time to predict an image (ms)",
     "model_bytes": "size of the model (bytes)",
 }
-LABELLED = 10  # candidates; of more, only those of the Pareto front have room for their names
+LABELLED = 10  # candidates; if there are more, only those on the Pareto front get their names
 AXIS = {"gridcolor": "rgba(128, 128, 128, 0.25)", "zeroline": False}
 
 
@@ -64,7 +64,7 @@ def chart_accuracy_against_cost(leaderboard: pd.DataFrame, cost: str) -> Chart:
 def pareto_front(leaderboard: pd.DataFrame, cost: str) -> pd.DataFrame:
     """Return the candidates that no other beats in accuracy without costing more, cheapest first.
 
-    Of candidates that are equal in both, the first is taken.
+    Of candidates that are equal in both, it has the first.
     """
     order = {cost: True, "validation_accuracy": False}
     ordered = leaderboard.sort_values([*order], ascending=[*order.values()], kind="stable")

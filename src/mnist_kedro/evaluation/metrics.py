@@ -1,4 +1,4 @@
-"""Labels and probabilities to named scores, and a classifier to predictions.
+"""Classifiers to predictions, and predictions to named scores, intervals and tests.
 
 Metric names are the same in the leaderboard, in plots and in MLflow. Accuracies are fractions, 0-1.
 """
@@ -11,12 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mnist_kedro.classifiers.parameter_count import count_parameters
-from mnist_kedro.evaluation.calibration import (
-    expected_calibration_error,
-    mean_log_loss,
-    reliability_table,
-)
+from mnist_kedro.classifiers.fit import count_parameters, predict_probabilities
 from mnist_kedro.lazy import pd
 
 if TYPE_CHECKING:
@@ -24,19 +19,20 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from mnist_kedro.classifiers.classifier import Classifier
+    from mnist_kedro.classifiers.build import Classifier
 
 CONFIDENCE = 0.95
+BINS = 15  # of confidence
 TIMED_SINGLE_PREDICTIONS = 30
 
 
 def predict_labels(
     classifier: Classifier, images: NDArray[np.uint8]
 ) -> tuple[NDArray[np.uint8], NDArray[np.float64] | None]:
-    """Return labels `(n,)` and probabilities `(n, n_classes)`, `None` where there are none."""
+    """Return labels `(n,)` and probabilities `(n, n_classes)`, or `None` if there are none."""
     if not hasattr(classifier, "predict_proba"):
         return classifier.predict(images), None
-    probabilities = classifier.predict_proba(images)
+    probabilities = predict_probabilities(classifier, images)
     return classifier.classes_[probabilities.argmax(axis=1)], probabilities
 
 
@@ -60,22 +56,22 @@ def score_predictions(
         The accuracy and its interval, `macro_f1`, `log_loss`, `expected_calibration_error` and
         `recall`, a mapping per class.
     """
-    from sklearn.metrics import f1_score, recall_score
+    from sklearn.metrics import f1_score, log_loss, recall_score
 
     classes = np.unique(labels)
     recall = recall_score(labels, predictions, labels=classes, average=None)
     correct = labels == predictions
     low, high = wilson_interval(int(correct.sum()), len(labels))
-    error = None
+    loss = error = None
     if probabilities is not None:
-        table = reliability_table(probabilities.max(axis=1), correct)
-        error = expected_calibration_error(table)
+        loss = float(log_loss(labels, probabilities, labels=classes))
+        error = expected_calibration_error(reliability_table(probabilities.max(axis=1), correct))
     return {
         f"{split}_accuracy": float(correct.mean()),
         f"{split}_accuracy_low": low,
         f"{split}_accuracy_high": high,
         "macro_f1": float(f1_score(labels, predictions, average="macro")),
-        "log_loss": None if probabilities is None else mean_log_loss(labels, probabilities),
+        "log_loss": loss,
         "expected_calibration_error": error,
         "recall": {str(name): float(value) for name, value in zip(classes, recall, strict=True)},
     }
@@ -137,6 +133,41 @@ def score_classes(labels: NDArray[np.uint8], predictions: NDArray[np.uint8]) -> 
     )
     columns = {"class": classes, "precision": precision, "recall": recall, "f1": f1}
     return pd.DataFrame(columns | {"images": images})
+
+
+def reliability_table(confidence: NDArray[np.float64], correct: NDArray[np.bool_]) -> pd.DataFrame:
+    """Compare confidence with accuracy, in `BINS` equally wide bins of confidence.
+
+    Confidence is the probability of the predicted label, 0-1. Guo et al., 2017, "On calibration of
+    modern neural networks".
+
+    Args:
+        confidence: Of each prediction, `(n,)`.
+        correct: Whether each prediction is right, `(n,)`.
+
+    Returns:
+        A row per bin that is not empty: `bin` (from 0; its upper end is part of it), mean
+        `confidence`, `accuracy`, `correct` (how many) and `images`.
+    """
+    inner_edges = np.linspace(0, 1, BINS + 1)[1:-1]
+    bins = np.searchsorted(inner_edges, confidence)
+    table = pd.DataFrame({"bin": bins, "confidence": confidence, "correct": correct})
+    return table.groupby("bin", as_index=False).agg(
+        confidence=("confidence", "mean"),
+        accuracy=("correct", "mean"),
+        correct=("correct", "sum"),
+        images=("correct", "size"),
+    )
+
+
+def expected_calibration_error(table: pd.DataFrame) -> float:
+    """Return by how much confidence and accuracy differ, 0-1: the mean over all images.
+
+    Args:
+        table: What `reliability_table` returned.
+    """
+    gaps = (table["accuracy"] - table["confidence"]).abs()
+    return float(np.average(gaps, weights=table["images"]))
 
 
 def wilson_interval(successes: int, trials: int) -> tuple[float, float]:

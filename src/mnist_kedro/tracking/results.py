@@ -16,7 +16,7 @@ from mnist_kedro.tracking.store import project_tag
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from mnist_kedro.classifiers.classifier import Classifier
+    from mnist_kedro.classifiers.build import Classifier
 
 PRIVATE = ("tracking.", "tuning.storage")  # parameters
 

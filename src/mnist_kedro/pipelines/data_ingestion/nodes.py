@@ -15,7 +15,7 @@ from mnist_kedro.data.dataset_spec import FILES, DatasetSpec
 from mnist_kedro.data.mirrors import DownloadError, download
 from mnist_kedro.data.picture_folders import load_pictures, read_pictures
 from mnist_kedro.data.sources import Arrays, bring_to_order, embedded_digits, load_folder
-from mnist_kedro.evaluation.plots import plot_sample_grid
+from mnist_kedro.evaluation.figures import plot_sample_grid
 from mnist_kedro.formats.idx import idx_sha256, parts
 from mnist_kedro.lazy import Figure
 from mnist_kedro.parameters import Name, UserError

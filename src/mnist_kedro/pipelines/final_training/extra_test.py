@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from mnist_kedro.classifiers.classifier import Classifier
+from mnist_kedro.classifiers.build import Classifier
 from mnist_kedro.data.qmnist import ExtraTest, Qmnist, load_extra_test
 from mnist_kedro.evaluation.metrics import predict_labels, score_predictions
 from mnist_kedro.formats.idx import idx_sha256

@@ -9,8 +9,7 @@ import numpy as np
 import yaml
 from numpy.typing import NDArray
 
-from mnist_kedro.evaluation.calibration import BINS
-from mnist_kedro.evaluation.metrics import accuracy_text, percent
+from mnist_kedro.evaluation.metrics import BINS, accuracy_text, percent
 from mnist_kedro.lazy import pd
 
 LISTED = 10  # mistakes and suspects

@@ -9,14 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mnist_kedro.classifiers.build import Candidate
-from mnist_kedro.classifiers.classifier import Classifier
+from mnist_kedro.classifiers.build import Candidate, Classifier
 from mnist_kedro.classifiers.fit import fit_classifier
 from mnist_kedro.data.sources import verify_data
 from mnist_kedro.data.splits import verify_splits
-from mnist_kedro.evaluation.calibration import reliability_table
-from mnist_kedro.evaluation.metrics import score_classifier, wilson_interval
-from mnist_kedro.evaluation.plots import plot_reliability
+from mnist_kedro.evaluation.figures import plot_reliability
+from mnist_kedro.evaluation.metrics import reliability_table, score_classifier, wilson_interval
 from mnist_kedro.lazy import Figure, pd
 from mnist_kedro.pipelines.final_training.extra_test import (
     FinalTrainingParameters,

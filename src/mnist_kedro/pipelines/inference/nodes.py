@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import AfterValidator
 
-from mnist_kedro.classifiers.classifier import Classifier
-from mnist_kedro.evaluation.contact_sheet import plot_contact_sheet
+from mnist_kedro.classifiers.build import Classifier
+from mnist_kedro.evaluation.figures import plot_contact_sheet
 from mnist_kedro.evaluation.metrics import predict_labels
 from mnist_kedro.lazy import Figure, pd
 from mnist_kedro.parameters import Parameters, UserError

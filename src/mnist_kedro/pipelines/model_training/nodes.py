@@ -8,8 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from mnist_kedro.classifiers.build import Candidate
-from mnist_kedro.classifiers.classifier import Classifier
+from mnist_kedro.classifiers.build import Candidate, Classifier
 from mnist_kedro.classifiers.fit import fit_classifier
 from mnist_kedro.data.splits import splits_sha256, take_splits
 from mnist_kedro.evaluation.metrics import score_classifier

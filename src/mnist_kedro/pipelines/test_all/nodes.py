@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from mnist_kedro.data.sources import verify_data
 from mnist_kedro.evaluation.metrics import predict_labels, score_predictions
 from mnist_kedro.lazy import pd
+from mnist_kedro.parameters import UserError
 
 COLUMNS = ["candidate", "test_accuracy", "test_accuracy_low", "test_accuracy_high", "data"]
 
@@ -31,14 +32,14 @@ def test_candidates(
         95 % interval in `test_accuracy_low` and `test_accuracy_high`, and `data`.
 
     Raises:
-        ValueError: A candidate was trained on images that were not ingested with these.
+        UserError: A candidate was trained on images that were not ingested with these.
     """
     rows: list[dict[str, Any]] = []
     for name in (key.removesuffix(".model") for key in results if key.endswith(".model")):
         metrics = results[f"{name}.metrics"]
         verify_data(metrics["sha256"], test_images=test_images, test_labels=test_labels)
         if rows and rows[0]["data"] != metrics["data"]:
-            raise ValueError(
+            raise UserError(
                 f"expected candidates trained on the same data, found {rows[0]['candidate']} on "
                 f"{rows[0]['data']} and {name} on {metrics['data']}: run `kedro run` first"
             )

@@ -5,23 +5,61 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
-from mnist_kedro.data.splits import take_splits
+from mnist_kedro.classifiers.build import Candidate
+from mnist_kedro.classifiers.fit import count_parameters, fit_classifier
+from mnist_kedro.data.splits import Labelled, take_splits
 from mnist_kedro.evaluation.charts import chart_accuracy_against_cost
-from mnist_kedro.evaluation.metrics import percent
+from mnist_kedro.evaluation.metrics import percent, wilson_interval
 from mnist_kedro.lazy import Chart, pd
-from mnist_kedro.pipelines.tuning.trials import TuningParameters, run_trial, trial_row
+from mnist_kedro.parameters import Parameters, UserError
 
 if TYPE_CHECKING:
-    from optuna import Study
+    from optuna import Study, Trial
+    from optuna.trial import FrozenTrial
 
+ESTIMATOR = "mnist_kedro.classifiers.TorchClassifier"
 UNPRUNED_TRIALS = 5  # before there is a median to compare with
 
 logger = logging.getLogger(__name__)
+
+
+class TuningParameters(Parameters):
+    """What is tried: the ranges of what varies, and the hyperparameters that do not."""
+
+    trials: PositiveInt
+    workers: PositiveInt
+    storage: str
+    seed: int = Field(ge=0)
+    hidden_layers: tuple[PositiveInt, PositiveInt]
+    hidden_units: tuple[PositiveInt, ...] = Field(min_length=1)
+    learning_rate: tuple[PositiveFloat, PositiveFloat]
+    epochs: PositiveInt
+    hyperparameters: dict[str, Any]
+
+    @model_validator(mode="after")
+    def _can_be_tried(self) -> Self:
+        for name in ("hidden_layers", "learning_rate"):
+            low, high = getattr(self, name)
+            if low > high:
+                raise UserError(f"expected '{name}' from low to high, found [{low}, {high}]")
+        self.candidate([self.hidden_units[0]], self.learning_rate[0])
+        return self
+
+    def candidate(self, hidden_units: list[int], learning_rate: float) -> Candidate:
+        """Return a network with this many units in each hidden layer."""
+        options = self.hyperparameters.get("network_options") or {}
+        varied = {
+            "network_options": options | {"hidden_units": hidden_units},
+            "learning_rate": learning_rate,
+            "epochs": self.epochs,
+        }
+        return Candidate(estimator=ESTIMATOR, hyperparameters=self.hyperparameters | varied)
 
 
 def search_networks(
@@ -33,8 +71,9 @@ def search_networks(
 ) -> pd.DataFrame:
     """Try multi-layer perceptrons until there are `trials` of them in the study.
 
-    Several workers are processes that share the study, here or those of a cluster: each goes on as
-    soon as it is free.
+    The study is kept in `storage` after each trial. A run that was interrupted goes on where it
+    was, one with more `trials` adds to it, and runs on several machines with one `storage` share
+    it.
 
     Args and errors are those of `take_splits`, and what to try.
 
@@ -45,24 +84,15 @@ def search_networks(
     """
     from joblib import Parallel, delayed
 
-    train, validation = take_splits(train_images, train_labels, splits, dataset_profile)
-    data = [dataset_profile["sha256"], splits.to_csv(index=False)]
-    study = _open_study(parameters, data)
+    data = take_splits(train_images, train_labels, splits, dataset_profile)
+    study = _open_study(parameters, [dataset_profile["sha256"], splits.to_csv(index=False)])
     finished = len(_rows(study))
     if finished:
         logger.info("Going on with the %d trials of an earlier run.", finished)
-    begun = len(study.trials)
-    workers = Parallel(
-        parameters.workers,
-        pre_dispatch=parameters.workers,  # a cluster counts its own
-        return_as="generator_unordered",
-        max_nbytes=None,
-    )
-    rows = workers(
-        delayed(run_trial)(study, begun + n, parameters, *train, *validation)
-        for n in range(parameters.trials - finished)
-    )
-    for count, row in enumerate(rows, start=finished + 1):
+    workers = Parallel(parameters.workers, return_as="generator_unordered")
+    missing = range(finished, parameters.trials)
+    rows = workers(delayed(_run_trial)(study, parameters, *data) for _ in missing)
+    for count, row in enumerate(filter(None, rows), start=finished + 1):
         what = f"{row['candidate']}, {percent(row['validation_accuracy'])}, {row['state']}"
         logger.info("Trial %d of %d: %s", count, parameters.trials, what)
     table = pd.DataFrame(_rows(study)).assign(data=dataset_profile["name"])
@@ -79,10 +109,8 @@ def chart_trials(tuning_trials: pd.DataFrame) -> Chart:
 def _open_study(parameters: TuningParameters, data: list[Any]) -> Study:
     """Return the study of these ranges and data, with the trials of earlier runs.
 
-    Trials are sampled (tree-structured Parzen estimator) and, in the second half of their epochs,
-    pruned when they are worse than the median of the others. The study is kept in `storage` after
-    each trial: a run that was interrupted goes on where it was, and one with more `trials` adds to
-    it. Akiba et al., 2019, doi:10.1145/3292500.3330701.
+    In the second half of its epochs, a trial is pruned when it is worse than the median of the
+    others. Akiba et al., 2019, doi:10.1145/3292500.3330701.
     """
     import optuna
 
@@ -99,9 +127,83 @@ def _open_study(parameters: TuningParameters, data: list[Any]) -> Study:
     )
 
 
+def _run_trial(
+    study: Study, parameters: TuningParameters, train: Labelled, validation: Labelled
+) -> dict[str, Any] | None:
+    """Try one more network, here or in a process of its own, unless other runs have tried enough.
+
+    Returns:
+        What `_row` says of it.
+    """
+    import optuna
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    if len(_rows(study)) >= parameters.trials:
+        return None
+    ended: list[FrozenTrial] = []
+
+    def fit(trial: Trial) -> float:
+        # A seed of its own: a run that goes on does not repeat what was tried.
+        study.sampler = optuna.samplers.TPESampler(seed=parameters.seed + trial.number)
+        return _try_network(trial, parameters, train, validation)
+
+    study.optimize(fit, n_trials=1, callbacks=[lambda _, trial: ended.append(trial)])
+    return _row(ended[0])
+
+
+def _try_network(
+    trial: Trial, parameters: TuningParameters, train: Labelled, validation: Labelled
+) -> float:
+    """Fit one network and return its validation accuracy; keep its scores with the trial."""
+    from optuna import TrialPruned
+
+    from mnist_kedro.classifiers.training import DivergenceError
+
+    layers = trial.suggest_int("hidden_layers", *parameters.hidden_layers)
+    units = [
+        trial.suggest_categorical(f"hidden_units_{layer}", parameters.hidden_units)
+        for layer in range(1, layers + 1)
+    ]
+    rate = trial.suggest_float("learning_rate", *parameters.learning_rate, log=True)
+    trial.set_user_attr("candidate", "-".join(map(str, units)))
+    last: dict[str, float] = {"validation_accuracy": 0.0, "seconds": 0.0}
+
+    def after_epoch(row: dict[str, float]) -> None:
+        last.update(row)
+        step = int(row["epoch"]) - 1  # the pruner counts from 0
+        trial.report(row["validation_accuracy"], step)
+        if row["epoch"] < parameters.epochs and trial.should_prune():
+            raise TrialPruned
+
+    try:
+        candidate = parameters.candidate(units, rate)
+        model, _ = fit_classifier(candidate, parameters.seed, train, validation, after_epoch)
+        trial.set_user_attr("parameters", count_parameters(model))
+    except DivergenceError as error:
+        raise TrialPruned from error
+    finally:
+        accuracy, images = last["validation_accuracy"], len(validation[1])
+        low, high = wilson_interval(round(accuracy * images), images)
+        trial.set_user_attr("validation_accuracy", accuracy)
+        trial.set_user_attr("validation_accuracy_low", low)
+        trial.set_user_attr("validation_accuracy_high", high)
+        trial.set_user_attr("fit_seconds", last["seconds"])
+    return accuracy
+
+
 def _rows(study: Study) -> list[dict[str, Any]]:
-    """Return the trials that have ended."""
+    """Return the rows of all trials that have ended."""
     from optuna.trial import TrialState
 
     ended = study.get_trials(deepcopy=False, states=[TrialState.COMPLETE, TrialState.PRUNED])
-    return [trial_row(trial) for trial in ended]
+    return [_row(trial) for trial in ended]
+
+
+def _row(trial: FrozenTrial) -> dict[str, Any]:
+    """Return what is known of a trial that has ended, as `search_networks` names it."""
+    return {
+        "trial": trial.number,
+        "state": trial.state.name.lower(),
+        "learning_rate": trial.params["learning_rate"],
+        **trial.user_attrs,
+    }

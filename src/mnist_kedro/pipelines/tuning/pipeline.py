@@ -20,7 +20,6 @@ def create_pipeline() -> Pipeline:
                 ],
                 outputs="tuning_trials",
                 name="search_networks",
-                tags="side-by-side",  # on a cluster: `runners.on_worker`
             ),
             node(
                 chart_trials,
