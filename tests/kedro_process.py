@@ -27,6 +27,8 @@ IMPORTED = [
     "mlflow.pyfunc",
     "mlflow.sklearn",
     "mlflow.store.tracking.sqlalchemy_store",
+    "onnxruntime",
+    "onnxscript.function_libs.torch_lib.ops",
     "pandas",
     "plotly.subplots",
     "scipy.stats",
@@ -34,7 +36,8 @@ IMPORTED = [
     "sklearn.linear_model",
     "sklearn.metrics",
     "sklearn.pipeline",
-    "torch",
+    "skl2onnx",
+    "torch.export.experimental",  # and with it what exports networks
 ]
 # MLflow looks at this when it is imported, which is before `settings.py` can set it.
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")

@@ -3,23 +3,35 @@
 import pytest
 
 from tests.faults.__main__ import write_rows
-from tests.faults.harm import interruptions, overlaps
+from tests.faults.harm import interrupt, measure, run_at_once
+from tests.faults.projects import Project
 
 ONE = ("logistic_regression",)
 
 
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    return measure(tmp_path_factory.mktemp("undisturbed"), ONE)
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    return Project(tmp_path_factory.mktemp("interrupted"), ONE)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("name", "moments"), [("kill", [0.4, 0.8]), ("sigterm", [0.6]), ("full", [0.5])]
+    ("name", "moment", "how_next"),
+    [("kill", 0.6, ["--only-missing-outputs"]), ("sigterm", 0.4, []), ("full", 0.2, [])],
 )
-def test_a_run_may_be_interrupted(tmp_path, name, moments):
-    lost = list(interruptions(name, moments, tmp_path, ONE))
-    assert lost == [[]] * len(moments)
+def test_a_run_may_be_interrupted(project, undisturbed, name, moment, how_next):
+    seconds, datasets = undisturbed
+    assert interrupt(project, name, moment * seconds, datasets, *how_next) == []
 
 
 @pytest.mark.slow
 def test_two_runs_may_start_at_once(tmp_path):
-    assert list(overlaps((2,), tmp_path, ONE)) == [[], []]
+    assert run_at_once(Project(tmp_path, ONE), 2) == []
 
 
 def test_the_table_keeps_the_rows_of_other_faults(tmp_path):

@@ -46,7 +46,8 @@ def main():
             tried = []
             for lost in trials[name]:
                 tried.append(lost)
-                print(f"{FAULTS[name]}: {tried.count([])} of {len(tried)}", *lost, sep="\n  lost: ")
+                text = f"{FAULTS[name]}: {tried.count([])} of {len(tried)} survived"
+                print(text, *lost, sep="\n  lost: ", flush=True)  # noqa: T201
             when = f"{date.today().isoformat()}, {os.cpu_count()} cores"
             rows.append((FAULTS[name], str(len(tried)), str(tried.count([])), when))
             all_lost += [one for lost in tried for one in lost]

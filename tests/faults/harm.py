@@ -1,4 +1,4 @@
-"""The harm that is done to runs. Each function yields, for each time, a list of what was lost."""
+"""The harm that is done to runs, and for each time a list of what was lost."""
 
 import json
 import os
@@ -34,26 +34,36 @@ HARM = {
 }
 
 
-def interruptions(name, moments, folder, candidates=()):
-    """Do one kind of harm to runs at these moments, shares of the time of a calm run."""
-    calm = Project(folder / "calm", candidates)
+def measure(folder, candidates=()):
+    """Return how many seconds an undisturbed run takes, and how many datasets it saves."""
+    project = Project(folder, candidates)
     start = time.monotonic()
-    done = calm.run()
+    done = project.run()
     assert done.returncode == 0, done.stderr
-    seconds = time.monotonic() - start
-    (version,) = calm.tracked()
-    everything = len(calm.saved(version))
+    (version,) = project.tracked()
+    return time.monotonic() - start, len(project.saved(version))
+
+
+def interruptions(name, moments, folder):
+    """Do one kind of harm to runs at these moments, shares of an undisturbed run."""
+    seconds, datasets = measure(folder / "undisturbed")
     for turn, moment in enumerate(moments):
         if turn % TIMES_PER_CLONE == 0:
-            project = Project(folder / str(turn), candidates)
-        lost = _interrupt(project, name, moment * seconds, everything)
-        done = project.run(*(["--only-missing-outputs"] if turn % 2 else []))
-        if done.returncode:
-            lost.append(f"the next run failed: {done.stderr[-2000:]}")
-        yield [f"{name} after {moment:.3f} of a run: {one}" for one in lost + project.losses()]
+            project = Project(folder / str(turn))
+        how_next = ["--only-missing-outputs"] if turn % 2 else []
+        yield interrupt(project, name, moment * seconds, datasets, *how_next)
 
 
-def _interrupt(project, name, seconds, everything):
+def interrupt(project, name, seconds, datasets, *how_next):
+    """Do harm to a run so many seconds after its start, let another go on, return the losses."""
+    lost = _harm(project, name, seconds, datasets)
+    done = project.run(*how_next)
+    if done.returncode:
+        lost.append(f"the next run failed: {done.stderr[-2000:]}")
+    return [f"{name} after {seconds:.2f} s: {one}" for one in lost + project.losses()]
+
+
+def _harm(project, name, seconds, datasets):
     harm, expected, at_once = HARM[name]
     before = project.tracked()
     process = project.start()
@@ -69,25 +79,30 @@ def _interrupt(project, name, seconds, everything):
     for version, status in project.tracked().items() - before.items():
         if status == "RUNNING" and at_once:
             lost.append("it is RUNNING in MLflow")
-        if status == "FINISHED" and len(project.saved(version)) < everything:
+        if status == "FINISHED" and len(project.saved(version)) < datasets:
             lost.append("it is FINISHED in MLflow, and has not saved everything")
     return lost
 
 
-def overlaps(numbers, folder, candidates=()):
+def overlaps(numbers, folder):
     """Start so many runs at once, on a fresh clone and once more on the used one."""
     for number in numbers:
-        project = Project(folder / str(number), candidates)
-        for _ in range(2):
-            before = project.tracked()
-            runs = [project.start() for _ in range(number)]
-            ended = [process.wait() for process in runs]
-            lost = [f"one failed: {done.stderr[-2000:]}" for done in ended if done.returncode]
-            new = [status for name, status in project.tracked().items() if name not in before]
-            if new != ["FINISHED"] * number:
-                lost.append(f"their statuses in MLflow are {new}")
-            for path in (project.folder / "data").rglob("manifest.json/*/manifest.json"):
-                read = set(json.loads(path.read_bytes())["provenance"]["versions"].values())
-                if read - {None} != {path.parent.name}:
-                    lost.append(f"the run {path.parent.name} has read {read}")
-            yield [f"{number} at once: {one}" for one in lost + project.losses()]
+        project = Project(folder / str(number))
+        yield run_at_once(project, number)
+        yield run_at_once(project, number)
+
+
+def run_at_once(project, number):
+    """Start so many runs at once, and return the losses."""
+    before = project.tracked()
+    runs = [project.start() for _ in range(number)]
+    ended = [process.wait() for process in runs]
+    lost = [f"one failed: {done.stderr[-2000:]}" for done in ended if done.returncode]
+    new = [status for name, status in project.tracked().items() if name not in before]
+    if new != ["FINISHED"] * number:
+        lost.append(f"their statuses in MLflow are {new}")
+    for path in (project.folder / "data").rglob("manifest.json/*/manifest.json"):
+        read = set(json.loads(path.read_bytes())["provenance"]["versions"].values())
+        if read - {None} != {path.parent.name}:
+            lost.append(f"the run {path.parent.name} has read {read}")
+    return [f"{number} at once: {one}" for one in lost + project.losses()]
