@@ -140,6 +140,7 @@ def post(path):
     kind = b"application/json" if body.startswith(b"{") else b"image/png"
     headers = [(b"content-type", kind)]
     scope = {"type": "http", "method": "POST", "path": "/predict", "headers": headers}
+    scope["query_string"] = b""
     sent = []
 
     async def receive():
