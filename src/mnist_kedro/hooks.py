@@ -11,43 +11,56 @@ from typing import TYPE_CHECKING, Any
 
 from kedro.framework.hooks import hook_impl
 from kedro.framework.project import pipelines
+from omegaconf import OmegaConf
 
-from mnist_kedro.parameters import unknown_name
-from mnist_kedro.run.plan import PROVENANCE, RunPlan, package_code
-from mnist_kedro.run.recording import Recording
-from mnist_kedro.run.runs import LivingRun, remove_left_overs
-from mnist_kedro.run.saved import Saved
+import mnist_kedro
+from mnist_kedro.parameters import UserError, unknown_name
+from mnist_kedro.pipeline_registry import CONF_SOURCE
+from mnist_kedro.run.lock import release, take_version
+from mnist_kedro.run.versions import pin_versions
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from filelock import FileLock
+    from kedro.framework.context import KedroContext
     from kedro.io import DataCatalog
     from kedro.pipeline import Pipeline
     from kedro.pipeline.node import Node
 
+PROVENANCE = "provenance"  # the dataset that describes the run itself
 READ_BY_HOOKS = {"tracking"}  # parameters
 PACKAGES = (
-    *("cleanlab", "kedro", "kedro-datasets", "matplotlib", "mnist_kedro", "numpy", "onnx"),
-    *("onnxruntime", "onnxscript", "optuna", "pandas", "pillow", "plotly", "scikit-learn", "scipy"),
-    *("skl2onnx", "torch"),
+    *("cleanlab", "kedro", "kedro-datasets", "matplotlib", "numpy", "onnx", "onnxruntime"),
+    *("onnxscript", "optuna", "pandas", "pillow", "plotly", "scikit-learn", "scipy", "skl2onnx"),
+    "torch",
 )
-
 
 logger = logging.getLogger(__name__)
 
 
 class ProjectHooks:
-    """The project's hooks."""
+    """The project's hooks. Several runs may live in one process: what is kept, is kept by run."""
 
     def __init__(self) -> None:
-        self._recording: Recording | None = None
+        self._locks: dict[str, FileLock] = {}
+
+    @hook_impl
+    def after_context_created(self, context: KedroContext) -> None:
+        """Tell the registry where the candidates are, and resolve `${project:path}` in `conf/`."""
+        CONF_SOURCE.set(Path(context.config_loader.conf_source))
+        project = Path(context.project_path)
+        OmegaConf.register_resolver(
+            "project", lambda path="": (project / path).as_posix(), replace=True
+        )
 
     @hook_impl
     def after_catalog_created(self, parameters: dict[str, Any]) -> None:
         """Refuse parameters that no pipeline reads, such as a misspelt candidate.
 
         Raises:
-            ValueError: There is one.
+            UserError: There is one.
         """
-        package_code()  # as it is now: in a notebook, files may be edited before a run begins
         known = {name for each in pipelines.values() for name in _parameters(each)} | READ_BY_HOOKS
         for name in parameters:
             path = name.removeprefix("params:")
@@ -56,46 +69,48 @@ class ProjectHooks:
             if not any(f"{path}.".startswith(f"{k}.") or k.startswith(f"{path}.") for k in known):
                 new = path.startswith("candidates.")
                 hint = "; new candidates go into conf/base/parameters_model_training.yml" * new
-                raise ValueError(unknown_name("parameter", path, known) + hint)
+                raise UserError(unknown_name("parameter", path, known) + hint)
 
-    @hook_impl
+    @hook_impl(wrapper=True)
     def before_pipeline_run(
         self, run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog
-    ) -> None:
-        """Check that all inputs are saved, and settle on their versions, others may run meanwhile.
+    ) -> Generator[None, Any, Any]:
+        """Prepare the run before all other hooks do, and end it if one of them refuses it.
 
-        The dataset `provenance` gets them, with all else on which the run rests.
+        Versions are pinned, since others may run meanwhile. The dataset `provenance` gets them,
+        with all else on which the run rests.
 
         Raises:
-            FileNotFoundError: An input is not there.
+            UserError: An input is not there, or another run has the same version.
         """
+        project, run_id = Path(run_params["project_path"]), run_params["run_id"]
         inputs = sorted(pipeline.inputs() - _parameters(pipeline, prefix="params:") - {PROVENANCE})
-        missing = [name for name in inputs if not catalog.exists(name)]
-        if missing:
-            raise FileNotFoundError(
+        if missing := [name for name in inputs if not catalog.exists(name)]:
+            raise UserError(
                 f"expected {', '.join(missing)} to be saved by an earlier run, found nothing: "
                 f"run `kedro run` first, or just the stage or candidate that saves it"
             )
         _warn_of_idle_parameters(run_params.get("runtime_params") or {}, pipeline)
-        project, run_id = Path(run_params["project_path"]), run_params["run_id"]
-        packages = {name: version(name) for name in PACKAGES}
-        plan = RunPlan(
-            *(project, run_id, pipeline, catalog),
-            packages | {"python": platform.python_version()},
-            only_missing=run_params["only_missing_outputs"],
-        )
-        plan.pin()
-        self._end()  # the run before, which Ctrl-C ended in a notebook
-        remove_left_overs(project)
-        run = LivingRun(project, run_id, plan.files())
-        self._recording = Recording(run, plan, catalog, [node.name for node in pipeline.nodes])
+        self._locks[run_id] = take_version(project, run_id)
         catalog[PROVENANCE] = {
             "run_id": run_id,
-            "versions": plan.versions,
-            **_describe_code(run_params["project_path"]),
-            "packages": packages,
+            "versions": pin_versions(
+                pipeline,
+                catalog,
+                run_id,
+                run_params["load_versions"] or {},
+                only_missing=run_params["only_missing_outputs"],
+            ),
+            **_describe_code(project),
+            "packages": {"mnist_kedro": mnist_kedro.__version__}
+            | {name: version(name) for name in PACKAGES},
             "python": platform.python_version(),
         }
+        try:
+            return (yield)
+        except BaseException:
+            self._end(run_params)
+            raise
 
     @hook_impl
     def after_pipeline_run(
@@ -104,11 +119,8 @@ class ProjectHooks:
         """Print what came out."""
         from mnist_kedro.run.summary import print_summary
 
-        if self._recording:
-            self._recording.finish_all()
-        self._end()
-        versions = catalog[PROVENANCE].load()["versions"]
-        print_summary(pipeline.all_outputs(), Saved(catalog, versions), run_params["env"])
+        self._end(run_params)
+        print_summary(pipeline.all_outputs(), catalog, run_params["env"])
 
     @hook_impl
     def on_node_error(self, error: Exception, node: Node) -> None:
@@ -116,16 +128,13 @@ class ProjectHooks:
         error.add_note(f"in {node.name}")
 
     @hook_impl
-    def on_pipeline_error(self) -> None:
-        """Say how to go on."""
-        if self._recording:
-            self._recording.say_how_to_go_on()
-        self._end()
+    def on_pipeline_error(self, run_params: dict[str, Any]) -> None:
+        """Let go of the version."""
+        self._end(run_params)
 
-    def _end(self) -> None:
-        if self._recording:
-            self._recording.end()
-            self._recording = None
+    def _end(self, run_params: dict[str, Any]) -> None:
+        if lock := self._locks.pop(run_params["run_id"], None):
+            release(lock)
 
 
 def _parameters(pipeline: Pipeline, prefix: str = "") -> set[str]:
@@ -145,13 +154,13 @@ def _warn_of_idle_parameters(runtime_params: dict[str, Any], pipeline: Pipeline)
             )
 
 
-def _describe_code(project_path: str) -> dict[str, Any]:
+def _describe_code(project: Path) -> dict[str, Any]:
     """Return the git commit, and whether files differ from it; `None` outside of a repository."""
 
     def git(*command: str) -> str | None:
         try:
             done = subprocess.run(  # noqa: S603 (fixed words)
-                ["git", "-C", project_path, *command],  # noqa: S607 (the user's own git)
+                ["git", "-C", str(project), *command],  # noqa: S607 (the user's own git)
                 capture_output=True,
                 check=True,
                 text=True,

@@ -1,9 +1,9 @@
 """Table of contents: the pipelines, in the order in which they run."""
 
 import re
+from contextvars import ContextVar
 from pathlib import Path
 
-import click
 import yaml
 from kedro.framework.project import settings
 from kedro.pipeline import Pipeline
@@ -20,6 +20,8 @@ from mnist_kedro.pipelines import (
     tuning,
 )
 
+# The configuration of the context that was made last, in this thread; `hooks.py` sets it.
+CONF_SOURCE: ContextVar[Path | None] = ContextVar("CONF_SOURCE", default=None)
 CANDIDATES_FILE = Path("base/parameters_model_training.yml")
 # A candidate's name is a namespace, a folder, part of datasets' names and of MLflow's.
 NAME = re.compile("[a-z][a-z0-9_]{0,63}")
@@ -92,9 +94,8 @@ def _as_box(name: str, stage: Pipeline) -> Pipeline:
 
 
 def _configuration() -> Path:
-    """Return the folder given with --conf-source, or else the one of the project."""
-    context = click.get_current_context(silent=True)
-    if context and (source := context.params.get("conf_source")):
-        return Path(source)
-    project: Path = find_kedro_project(Path.cwd()) or Path.cwd()
+    """Return the folder of the configuration; without a context, the one of the project."""
+    if source := CONF_SOURCE.get():
+        return source
+    project: Path = find_kedro_project(Path.cwd()) or Path(__file__).parents[2]
     return project / str(settings.CONF_SOURCE)

@@ -2,15 +2,16 @@
 
 import os
 import warnings
+from pathlib import Path
+
+import yaml
+from kedro.framework.project import LOGGING
+from omegaconf.resolvers import oc
 
 from mnist_kedro.hooks import ProjectHooks
-from mnist_kedro.run import whole_files
-from mnist_kedro.run.configuration import ConfigLoader, environment_variable, project_folder
-from mnist_kedro.run.progress import progress_hooks
-from mnist_kedro.run.session import Context, Session
-from mnist_kedro.tracking import TrackingHooks
+from mnist_kedro.run.progress import ProgressHooks
 
-whole_files.register()
+
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 # Kedro's own call, on every run; nothing that a user of this project could change.
 warnings.filterwarnings("ignore", message=".*register_new_resolver", module="kedro|omegaconf")
@@ -23,20 +24,17 @@ ORJSON = "ORJSONResponse is deprecated"
 warnings.filterwarnings("ignore", message=ORJSON)
 os.environ.setdefault("PYTHONWARNINGS", f"ignore:{ORJSON}")
 
-SESSION_CLASS = Session
-CONFIG_LOADER_CLASS = ConfigLoader
-CONTEXT_CLASS = Context
-HOOKS = (ProjectHooks(), progress_hooks, TrackingHooks())
+# Kedro looks for this file in the working directory only.
+LOGGING_FILE = Path(__file__).parents[2] / "conf" / "logging.yml"
+if LOGGING_FILE.exists() and not Path("conf/logging.yml").exists():
+    LOGGING.configure(yaml.safe_load(LOGGING_FILE.read_text(encoding="utf-8")))
+
+HOOKS = (ProjectHooks(), ProgressHooks())
 CONFIG_LOADER_ARGS = {
     "base_env": "base",
     "default_run_env": "local",
-    # `tracking.yml` is read as parameters, so that --params reaches it.
-    "config_patterns": {
-        "parameters": ["parameters*", "parameters*/**", "**/parameters*", "tracking*"]
-    },
-    # `${project:}` is the project's folder, from wherever one starts; `${oc.env:NAME}` a variable,
-    # which Kedro resolves in credentials only.
-    "custom_resolvers": {"project": lambda: str(project_folder()), "oc.env": environment_variable},
     # An environment changes the values it names and keeps all others.
     "merge_strategy": {"parameters": "soft"},
+    # Kedro itself resolves `${oc.env:NAME}` in credentials only.
+    "custom_resolvers": {"oc.env": oc.env},
 }

@@ -1,7 +1,20 @@
-"""Catalog entries of the project's own."""
+"""Catalog entries of the project: Kedro's, with files that are whole or absent, and its own."""
 
-from mnist_kedro.datasets.idx_dataset import IdxDataset
-from mnist_kedro.datasets.markdown_dataset import MarkdownDataset
-from mnist_kedro.datasets.model_dataset import ModelDataset
+import lazy_loader
 
-__all__ = ["IdxDataset", "MarkdownDataset", "ModelDataset"]
+# Each is imported, and what it reads and writes with, when it is first asked for.
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "idx_dataset": ["IdxDataset"],
+        "markdown_dataset": ["MarkdownDataset"],
+        "model_dataset": ["ModelDataset"],
+        "standard": [
+            "CSVDataset",
+            "JSONDataset",
+            "MatplotlibDataset",
+            "PlotlyDataset",
+            "TextDataset",
+        ],
+    },
+)

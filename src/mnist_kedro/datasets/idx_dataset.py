@@ -1,4 +1,4 @@
-"""Catalog adapter of `idx.py`."""
+"""Raw IDX files as datasets."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ import numpy as np
 from kedro.io import AbstractVersionedDataset, Version
 from kedro.io.core import get_protocol_and_path
 
+from mnist_kedro.datasets.files import FileDataset
 from mnist_kedro.formats.idx import idx_header, read_idx
 from mnist_kedro.formats.mapped import parts
-from mnist_kedro.run.whole_files import WholeFile
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-class IdxDataset(AbstractVersionedDataset["NDArray[np.uint8]", "NDArray[np.uint8]"]):
-    """A raw IDX file wherever fsspec gets to.
+class IdxDataset(FileDataset, AbstractVersionedDataset["NDArray[np.uint8]", "NDArray[np.uint8]"]):
+    """A raw IDX file. One on the local disk is memory-mapped when it is loaded.
 
-    One on the local disk is saved once however often it is ingested, and loaded as a map: when the
-    bytes to save equal those of the latest version, the new version is a hard link to it.
+    On the local disk a file costs its space once, however often it is ingested: a version with the
+    same bytes as the latest one is a hard link to it.
     """
 
     def __init__(
@@ -36,6 +36,8 @@ class IdxDataset(AbstractVersionedDataset["NDArray[np.uint8]", "NDArray[np.uint8
         filepath: str,
         item_shape: Sequence[int] = (),
         version: Version | None = None,
+        credentials: dict[str, Any] | None = None,
+        fs_args: dict[str, Any] | None = None,
         metadata: dict[str, Any] | None = None,
     ) -> None:
         """Describe the file.
@@ -44,28 +46,26 @@ class IdxDataset(AbstractVersionedDataset["NDArray[np.uint8]", "NDArray[np.uint8
             filepath: Where it lies, such as `data/images` or `s3://bucket/images`.
             item_shape: Shape of one item: `[28, 28]` for images, `[]` for labels.
             version: Versions to load and save, from the catalog.
+            credentials: For a remote file system.
+            fs_args: Options of the file system.
             metadata: Free for plugins; not used here.
         """
-        protocol, path = get_protocol_and_path(filepath, version)
-        self._fs = fsspec.filesystem(protocol)
-        self._protocol = protocol
+        self._protocol, path = get_protocol_and_path(filepath, version)
+        self._fs = fsspec.filesystem(self._protocol, **(credentials or {}), **(fs_args or {}))
         super().__init__(PurePosixPath(path), version, self._fs.exists, self._fs.glob)
         self._item_shape = tuple(item_shape)
         self.metadata = metadata
 
     def load(self) -> NDArray[np.uint8]:
-        """Return the array, `uint8 (n, *item_shape)`, read-only; of a local file, memory-mapped.
+        """Return the array, `uint8 (n, *item_shape)`, read-only.
 
         Raises:
             IdxFormatError: The file is damaged.
         """
-        path = self._get_load_path()
-        if self._is_local():
-            return read_idx(Path(path), self._item_shape)
+        if self._protocol == "file":
+            return read_idx(Path(self._get_load_path()), self._item_shape)
         with tempfile.TemporaryDirectory() as folder:
-            copy = Path(folder, path.name)
-            self._fs.get_file(str(path), str(copy))
-            array = np.array(read_idx(copy, self._item_shape))
+            array = np.array(read_idx(self.copy_to(Path(folder)), self._item_shape))
         array.setflags(write=False)
         return array
 
@@ -77,20 +77,14 @@ class IdxDataset(AbstractVersionedDataset["NDArray[np.uint8]", "NDArray[np.uint8
                 f"{self._filepath.name}: expected uint8 of shape {('n >= 1', *self._item_shape)}, "
                 f"found {data.dtype} of shape {data.shape}"
             )
-        path = self._get_save_path()
-        versions = self.list_versions() if self._version and self._is_local() else []
-        with WholeFile(Path(path)) if self._is_local() else self._fs.open(str(path), "wb") as file:
+        path = str(self._get_save_path())
+        versions = self.list_versions() if self._version and self._protocol == "file" else []
+        with self._fs.open(path, "wb") as file:
             file.write(idx_header(data.shape))
             for rows in parts(data):
                 file.write(np.ascontiguousarray(data[rows]).data)
-            file.flush()
-            if versions and filecmp.cmp(versions[0], file.temporary, shallow=False):
-                with suppress(OSError):  # no hard links on this file system: keep the copy
-                    os.link(versions[0], path)
-                    file.discard()
-
-    def _is_local(self) -> bool:
-        return bool(self._protocol == "file")
+        if versions and filecmp.cmp(versions[0], path, shallow=False):
+            _link(versions[0], path)
 
     def _exists(self) -> bool:
         return bool(self._fs.isfile(str(self._get_load_path())))
@@ -101,3 +95,11 @@ class IdxDataset(AbstractVersionedDataset["NDArray[np.uint8]", "NDArray[np.uint8
             "item_shape": self._item_shape,
             "version": self._version,
         }
+
+
+def _link(path: str, copy: str) -> None:
+    """Replace a copy of a file by a hard link to it."""
+    link = f"{copy}.unfinished"
+    with suppress(OSError):  # no hard links on this file system: the copy stays
+        os.link(path, link)
+        Path(link).replace(copy)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from math import isnan
 from pathlib import Path
 from textwrap import TextWrapper
 from typing import TYPE_CHECKING, Any
@@ -13,70 +14,69 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from mnist_kedro.datasets.files import FileDataset
 from mnist_kedro.evaluation.metrics import accuracy_text, interval_text, percent
-from mnist_kedro.run.tables import folds_table, predictions_table
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
+    from kedro.io import DataCatalog
+
     from mnist_kedro.lazy import pd
-    from mnist_kedro.run.saved import Saved
 
 LABEL = 10  # columns that a label takes
 PREDICTIONS = 20  # that are printed, the first ones
 NARROWEST = 100  # columns; what is piped into a file has no width of its own
-MLFLOW = {"make ui": "compares runs in MLflow's UI"}
 MODEL = ("candidate", "settings", "data_sha256")  # what makes a final model that of a champion
 
 
-def print_summary(made: Collection[str], saved: Saved, env: str | None = None) -> None:
+def print_summary(made: Collection[str], catalog: DataCatalog, env: str | None = None) -> None:
     """Print to standard output what a run came to, and where to look next.
 
     Args:
         made: Names of the datasets that the run made.
-        saved: Has them.
+        catalog: Of the run: it loads the versions that the run read and wrote.
         env: In which it ran, if not in the default one.
     """
     run = f"kedro run --env={env}" if env else "kedro run"
     viz = {f"kedro viz run --env={env}" if env else "make viz": "shows the DAG, with pictures"}
     console = Console(width=None if Console().is_terminal else NARROWEST, highlight=False)
-    look = MLFLOW | viz if Path("mlflow.db").exists() else viz
     next_steps: dict[str, str] = {}
-    if candidates := _candidates(made, saved):
+    if candidates := _candidates(made, catalog):
         data = escape(candidates[0]["data"])
         console.print(f"\n[bold]Candidates on {data}[/]: validation accuracy")
         console.print(_candidates_table(candidates, console))
         if "fold_leaderboard" in made:
-            console.print(folds_table(saved.load("fold_leaderboard")))
+            console.print(_folds_table(catalog.load("fold_leaderboard")))
         compare = {f"{run} --pipelines=model_selection": "compares all candidates"}
-        next_steps |= look if "champion" in made else compare
+        next_steps |= viz if "champion" in made else compare
     if "champion" in made:
-        champion = saved.load("champion")
+        champion = catalog.load("champion")
         _say(console, "Champion", champion["reason"])
         if "final_metrics" not in made:
             refit = {f"{run} --pipelines=final": "fits and tests the champion"}
             next_steps = refit | next_steps
-            _say_if_stale(console, champion, saved)
+            _say_if_stale(console, champion, catalog)
     if "final_metrics" in made:
-        next_steps = look
-        _say_test(console, saved.load("final_metrics"))
+        next_steps = viz
+        _say_test(console, catalog.load("final_metrics"))
     elif "predictions" in made:
-        _say_predictions(console, saved)
-    _say_extras(console, made, saved)
+        _say_predictions(console, catalog)
+    _say_extras(console, made, catalog)
     if "model_card" in made:
-        _say_path(console, "Report", saved, "model_card")
+        _say_path(console, "Report", catalog, "model_card")
     width = max(map(len, next_steps), default=0)
     for n, (command, what) in enumerate(next_steps.items()):
         _say(console, "" if n else "Next", f"{command:{width}}  {what}")
 
 
-def _candidates(made: Collection[str], saved: Saved) -> Sequence[Mapping[Any, Any]]:
+def _candidates(made: Collection[str], catalog: DataCatalog) -> Sequence[Mapping[Any, Any]]:
     """Return the leaderboard's rows or, in a run that made none, those of what it trained."""
     if "leaderboard" in made:
-        leaderboard: pd.DataFrame = saved.load("leaderboard")
+        leaderboard: pd.DataFrame = catalog.load("leaderboard")
         return leaderboard.to_dict("records")
     trained = [name for name in made if name.endswith(".metrics")]
-    rows = [{"candidate": name.rpartition(".")[0], **saved.load(name)} for name in trained]
+    rows = [{"candidate": name.rpartition(".")[0], **catalog.load(name)} for name in trained]
     return sorted(rows, key=lambda row: (-row["validation_accuracy"], row["candidate"]))
 
 
@@ -103,11 +103,11 @@ def _candidates_table(rows: Sequence[Mapping[Any, Any]], console: Console) -> Ta
     return table
 
 
-def _say_if_stale(console: Console, champion: Mapping[str, Any], saved: Saved) -> None:
+def _say_if_stale(console: Console, champion: Mapping[str, Any], catalog: DataCatalog) -> None:
     """Say so if there is a final model, and it is of another champion."""
-    if not saved.catalog.exists("final_manifest"):
+    if not catalog.exists("final_manifest"):
         return
-    manifest = saved.load("final_manifest")
+    manifest = catalog.load("final_manifest")
     if any(manifest[key] != champion[key] for key in MODEL):
         who = f"an earlier champion, {_of(manifest)}"
         _say(console, "Stale", f"final_model is still that of {who}.")
@@ -122,13 +122,13 @@ def _say_test(console: Console, metrics: Mapping[str, Any]) -> None:
         _say(console, "Extra", f"{on}, {name}.")
 
 
-def _say_extras(console: Console, made: Collection[str], saved: Saved) -> None:
+def _say_extras(console: Console, made: Collection[str], catalog: DataCatalog) -> None:
     if "tuning_trials" in made:
-        _say_trials(console, saved.load("tuning_trials"))
+        _say_trials(console, catalog.load("tuning_trials"))
     if "tuning_chart" in made:
-        _say_path(console, "Chart", saved, "tuning_chart")
+        _say_path(console, "Chart", catalog, "tuning_chart")
     if "test_leaderboard" in made:
-        _say_tests(console, saved.load("test_leaderboard"))
+        _say_tests(console, catalog.load("test_leaderboard"))
 
 
 def _say_tests(console: Console, table: pd.DataFrame) -> None:
@@ -149,31 +149,38 @@ def _say_trials(console: Console, trials: pd.DataFrame) -> None:
     _say(console, "Best", f"of {of}: {what}, {best['fit_seconds']:.1f} s.")
 
 
-def _say_predictions(console: Console, saved: Saved) -> None:
-    predictions = saved.load("predictions")
+def _say_predictions(console: Console, catalog: DataCatalog) -> None:
+    predictions = catalog.load("predictions")
     who = "final_model"
-    known = saved.catalog.exists("final_manifest")
+    known = catalog.exists("final_manifest")
     # With --load-versions the latest manifest may be that of another model.
-    if known and saved.version("final_manifest") == saved.version(who):
-        who = f"{who}, {_of(saved.load('final_manifest'))}"
+    if known and _version(catalog, "final_manifest") == _version(catalog, who):
+        who = f"{who}, {_of(catalog.load('final_manifest'))}"
     if not predictions["file"].str.startswith("test_images#").all():
-        console.print(predictions_table(predictions.head(PREDICTIONS)))
+        console.print(_predictions_table(predictions.head(PREDICTIONS)))
     count = f"{predictions['label'].count():,} of {len(predictions):,} images"
     _say(console, "Predicted", f"{count}, by {who}.")
     if odd := int(predictions["warning"].count()):
         _say(console, "Odd", f"{odd:,} with a warning.")
-    _say_path(console, "File", saved, "predictions")
-    _say_path(console, "Pictures", saved, "contact_sheet")
+    _say_path(console, "File", catalog, "predictions")
+    _say_path(console, "Pictures", catalog, "contact_sheet")
 
 
 def _of(manifest: Mapping[str, Any]) -> str:
     return f"{manifest['candidate']} fitted on {manifest['data']}"
 
 
-def _say_path(console: Console, label: str, saved: Saved, name: str) -> None:
-    """Print where a dataset is."""
-    if place := saved.place(name):
-        _say(console, label, place)
+def _say_path(console: Console, label: str, catalog: DataCatalog, name: str) -> None:
+    """Print where a dataset is, from the working directory or as an address."""
+    dataset = catalog[name]
+    if isinstance(dataset, FileDataset):
+        place, here = dataset.place(), f"{Path.cwd()}/"
+        _say(console, label, place.removeprefix(here))
+
+
+def _version(catalog: DataCatalog, name: str) -> str | None:
+    dataset = catalog[name]
+    return dataset.resolve_load_version() if isinstance(dataset, FileDataset) else None
 
 
 def _say(console: Console, label: str, text: str) -> None:
@@ -184,3 +191,36 @@ def _say(console: Console, label: str, text: str) -> None:
     lines = Text(wrap.fill(text))
     lines.stylize("bold", 0, len(label))
     console.print(lines, soft_wrap=True)
+
+
+def _folds_table(board: pd.DataFrame) -> Table:
+    """Return the table of candidates over folds, from the `fold_leaderboard`."""
+    title = "In {folds} folds of {images:,} images, against {candidate}".format(**board.iloc[0])
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, title=escape(title), title_justify="left")
+    table.add_column("candidate")
+    for name in ("mean", "std", "McNemar's p", "t-test's p", "fit"):
+        table.add_column(name, justify="right")
+    for row in board.to_dict("records"):
+        table.add_row(
+            escape(row["candidate"]),
+            percent(row["fold_accuracy_mean"]),
+            percent(row["fold_accuracy_std"]),
+            f"{row['mcnemar_p_value']:.2g}",
+            "-" if isnan(row["t_test_p_value"]) else f"{row['t_test_p_value']:.2g}",
+            f"{row['fold_fit_seconds']:,.2f} s",
+        )
+    return table
+
+
+def _predictions_table(predictions: pd.DataFrame) -> Table:
+    """Return the table of what was read in somebody's pictures."""
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    for name in ("file", "label", "confidence", "second", "warning"):
+        table.add_column(name, justify="left" if name in ("file", "warning") else "right")
+    for row in predictions.astype(object).where(predictions.notna(), None).to_dict("records"):
+        file, name, second, warning = (
+            escape(row[key] or "") for key in ("file", "name", "second_name", "warning")
+        )
+        sure = "" if row["confidence"] is None else percent(row["confidence"])
+        table.add_row(file, name, sure, second, warning)
+    return table
