@@ -21,13 +21,11 @@ from hypothesis import settings
 from mnist_kedro.data.descriptions import FILES, Description
 from mnist_kedro.data.sources import Arrays
 from mnist_kedro.formats.idx import idx_header
-from mnist_kedro.run import whole_files
 from tests.kedro_process import run_kedro
 
 # One thread is fast for small data, also where tests and candidates run side by side.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 ROOT = Path(__file__).parents[1]
-whole_files.register()  # as the settings of a project do
 # Shells let what they start in the background ignore Ctrl-C, and runs would inherit that.
 if threading.current_thread() is threading.main_thread():
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -218,7 +216,7 @@ def copy_project(folder):
     shutil.copytree(ROOT / "conf", folder / "conf", ignore=shutil.ignore_patterns("local"))
     (folder / "conf" / "local").mkdir()
     untracked = "tracking: {enabled: false}\n"  # saves five seconds a run
-    (folder / "conf" / "local" / "tracking.yml").write_text(untracked)
+    (folder / "conf" / "local" / "parameters_tracking.yml").write_text(untracked)
     (folder / ".viz").mkdir()
     for name in ("pyproject.toml", ".telemetry", ".viz/styles.json"):
         shutil.copy(ROOT / name, folder / name)

@@ -1,13 +1,17 @@
 import shutil
 import subprocess
+from contextlib import suppress
 
 import pytest
+from kedro.framework.hooks.manager import _create_hook_manager
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.pipeline import node, pipeline
 
 from mnist_kedro import hooks
 from mnist_kedro.hooks import ProjectHooks
+from mnist_kedro.parameters import UserError
 from mnist_kedro.pipelines import data_split, model_training
+from mnist_kedro.run.lock import is_alive
 
 
 @pytest.fixture
@@ -25,42 +29,80 @@ def known_pipelines(monkeypatch):
 )
 def test_other_parameters_are_refused(known_pipelines, name, meant):
     read = ["parameters", "params:data_split", "params:data_split.seed", "params:candidates"]
-    with pytest.raises(ValueError, match=f"'{name}': did you mean '{meant}'"):
+    with pytest.raises(UserError, match=f"'{name}': did you mean '{meant}'"):
         ProjectHooks().after_catalog_created(dict.fromkeys([*read, f"params:{name}"], 1))
+
+
+class Refuses:
+    """Another hook that does not let a run begin."""
+
+    @hooks.hook_impl
+    def before_pipeline_run(self):
+        raise ConnectionError
 
 
 @pytest.fixture
 def begin(tmp_path):
-    """Function that tells the hooks of a run that begins."""
-    hooks = ProjectHooks()
+    """Function that tells all hooks of a run that begins, and in the end that it has ended."""
+    managers = []
 
-    def begin(pipe, catalog, **changes):
-        hooks.before_pipeline_run(run_params(project_path=str(tmp_path)) | changes, pipe, catalog)
+    def begin(pipe, catalog, *others, **changes):
+        manager = _create_hook_manager()
+        for each in (ProjectHooks(), *others):
+            manager.register(each)
+        given = run_params(project_path=str(tmp_path)) | changes
+        managers.append((manager, given))
+        manager.hook.before_pipeline_run(run_params=given, pipeline=pipe, catalog=catalog)
 
     yield begin
-    hooks._end()
+    for manager, given in managers:
+        with suppress(KeyError):
+            manager.hook.on_pipeline_error(
+                error=None, run_params=given, pipeline=None, catalog=None
+            )
 
 
 def run_params(**changes):
-    return {"run_id": "now", "project_path": ".", "only_missing_outputs": False} | changes
+    given = {"run_id": "now", "project_path": ".", "load_versions": None}
+    return given | {"only_missing_outputs": False} | changes
+
+
+COUNT = pipeline([node(len, "images", "count", name="count_images")])
+
+
+def catalog_of(**data):
+    return DataCatalog({name: MemoryDataset(value) for name, value in data.items()})
 
 
 def test_missing_inputs_are_named_before_anything_runs(begin):
     two_nodes = pipeline([node(len, "champion", "size"), node(len, "images", "count")])
     catalog = DataCatalog({"champion": MemoryDataset(), "images": MemoryDataset([])})
-    with pytest.raises(FileNotFoundError, match="expected champion to be saved by an earlier run"):
+    with pytest.raises(UserError, match="expected champion to be saved by an earlier run"):
         begin(two_nodes, catalog)
 
 
 def test_provenance_names_run_versions_packages_and_commit(begin, known_pipelines):
-    pipe = pipeline([node(len, "images", "count", name="count_images")])
-    catalog = DataCatalog({"images": MemoryDataset([]), "count": MemoryDataset()})
-    begin(pipe, catalog)
+    catalog = catalog_of(images=[])
+    begin(COUNT, catalog)
     provenance = catalog["provenance"].load()
     assert provenance["run_id"] == "now"
-    assert provenance["versions"] == {"images": None, "count": "now"}
-    assert set(provenance["packages"]) == set(hooks.PACKAGES)
+    assert provenance["versions"] == {"images": None, "count": None}
+    assert set(provenance["packages"]) == {"mnist_kedro", *hooks.PACKAGES}
     assert (provenance["git_commit"], provenance["git_dirty"]) == (None, None)
+
+
+def test_a_run_lives_until_it_ends(begin, tmp_path):
+    begin(COUNT, catalog_of(images=[]))
+    assert is_alive(tmp_path, "now")
+    with pytest.raises(UserError, match="now in use"):
+        begin(COUNT, catalog_of(images=[]))
+    begin(COUNT, catalog_of(images=[]), run_id="later")
+
+
+def test_a_run_that_another_hook_refuses_has_ended(begin, tmp_path):
+    with pytest.raises(ConnectionError):
+        begin(COUNT, catalog_of(images=[]), Refuses())
+    assert list((tmp_path / ".runs").iterdir()) == []
 
 
 def test_parameters_that_the_run_does_not_read_are_named(begin, caplog):
@@ -84,6 +126,6 @@ def test_git_commit_and_whether_files_differ_from_it(tmp_path):
     git("add", "file")
     git("commit", "-m", "first")
     commit = git("rev-parse", "HEAD")
-    assert hooks._describe_code(str(tmp_path)) == {"git_commit": commit, "git_dirty": False}
+    assert hooks._describe_code(tmp_path) == {"git_commit": commit, "git_dirty": False}
     (tmp_path / "file").write_text("2")
-    assert hooks._describe_code(str(tmp_path)) == {"git_commit": commit, "git_dirty": True}
+    assert hooks._describe_code(tmp_path) == {"git_commit": commit, "git_dirty": True}

@@ -1,7 +1,7 @@
 import pytest
 from pydantic import Field
 
-from mnist_kedro.parameters import Parameters, public_address, unknown_name
+from mnist_kedro.parameters import Parameters, UserError, public_address, unknown_name
 
 
 class Example(Parameters):
@@ -28,7 +28,7 @@ def test_valid_parameters_become_a_model():
     ],
 )
 def test_wrong_parameters_are_named_in_one_sentence(given, sentence):
-    with pytest.raises(ValueError, match="^") as caught:
+    with pytest.raises(UserError, match="^") as caught:
         Example.model_validate(given)
     assert str(caught.value) == sentence
 
@@ -54,13 +54,17 @@ def test_unknown_name_suggests_the_closest():
             "postgresql+psycopg2://user:se/cr?e#t@host:5432/runs",
             "postgresql+psycopg2://***@host:5432/runs",
         ),
-        ("https://user:s@cr et@host/", "https://***@host/"),
+        ("https://user:s@cret@host/", "https://***@host/"),
         ("https://host:8080/path/", "https://host:8080/path/"),
         ("https://host/me@work/", "https://host/me@work/"),
         ("sqlite:////home/me@work/mlflow.db", "sqlite:////home/me@work/mlflow.db"),
         ("sqlite:///C:/me@work/mlflow.db", "sqlite:///C:/me@work/mlflow.db"),
         ("Invalid URL 'http://user:secret@/': no host", "Invalid URL 'http://***@/': no host"),
         ("no address: me@work", "no address: me@work"),
+        (
+            "http://host:5000/api failed: 500 Server Error; contact ops@x.org",
+            "http://host:5000/api failed: 500 Server Error; contact ops@x.org",
+        ),
         (
             "postgresql://host/runs?user=me&password=se@cret&sslpassword=other",
             "postgresql://host/runs?user=me&password=***&sslpassword=***",

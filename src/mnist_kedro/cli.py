@@ -10,6 +10,7 @@ import signal
 import sys
 import threading
 import webbrowser
+from _thread import interrupt_main
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, NoReturn, cast
 
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 
 SIGNALS = signal.SIGINT, signal.SIGTERM
 SHELL = 128  # what shells add to a signal's number
+AGAIN_SECONDS = 1.0
+STOPPED = "Stopped. What is finished is saved: to go on, add --only-missing-outputs."
 # A killed worker cannot go on with the next node; Windows has nothing else.
 KILL = getattr(signal, "SIGKILL", signal.SIGTERM)
 
@@ -60,12 +63,46 @@ def cli() -> None:
     """Commands of mnist_kedro."""
 
 
+@contextmanager
+def stopped_by_signals() -> Iterator[None]:
+    """Let Ctrl-C and SIGTERM end the process, with the exit code that shells expect.
+
+    They raise `SystemExit`, so that whoever tracks the run can say on the way out that it was
+    killed. Kedro's pools would wait for all that their workers have begun, so workers are killed.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+    timers: list[threading.Timer] = []
+
+    def stop(number: int, _: object) -> NoReturn:
+        for worker in multiprocessing.active_children():
+            with suppress(OSError):  # it has ended by itself
+                os.kill(cast("int", worker.pid), KILL)
+        # Python ignores what is raised in a callback of PyTorch's or scikit-learn's: once more.
+        timers.append(threading.Timer(AGAIN_SECONDS, interrupt_main, [number]))
+        timers[-1].daemon = True
+        timers[-1].start()
+        raise SystemExit(SHELL + number)
+
+    for number, handler in before.items():
+        if handler is not signal.SIG_IGN:  # as a shell has it for what runs in the background
+            signal.signal(number, stop)
+    try:
+        yield
+    except SystemExit:
+        click.echo(STOPPED, err=True)
+        raise
+    finally:
+        for timer in timers:
+            timer.cancel()
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
 def _run(**options: Any) -> dict[str, Any]:  # noqa: ANN401 (Kedro's)
-    if threading.current_thread() is threading.main_thread():
-        for number in SIGNALS:
-            if signal.getsignal(number) is not signal.SIG_IGN:  # as in a shell's background
-                signal.signal(number, _stop)
-    with one_sentence():
+    with one_sentence(), stopped_by_signals():
         try:
             return cast("Callable[..., dict[str, Any]]", kedro_run.callback)(**options)
         except ValueError:
@@ -73,17 +110,6 @@ def _run(**options: Any) -> dict[str, Any]:  # noqa: ANN401 (Kedro's)
                 if name not in pipelines:
                     raise UserError(unknown_name("pipeline", name, pipelines)) from None
             raise
-
-
-def _stop(number: int, _: object) -> NoReturn:
-    """End the run, with the exit code that shells expect: whoever tracks it does so on the way.
-
-    Kedro's pools would wait for the nodes that their workers have begun.
-    """
-    for worker in multiprocessing.active_children():
-        with suppress(OSError):  # it has ended by itself
-            os.kill(cast("int", worker.pid), KILL)
-    raise SystemExit(SHELL + number)
 
 
 run = copy.copy(kedro_run)

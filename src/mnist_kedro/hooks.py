@@ -15,7 +15,6 @@ from omegaconf import OmegaConf
 
 import mnist_kedro
 from mnist_kedro.parameters import UserError, unknown_name
-from mnist_kedro.pipeline_registry import CONF_SOURCE
 from mnist_kedro.run.lock import release, take_version
 from mnist_kedro.run.versions import pin_versions
 
@@ -48,6 +47,8 @@ class ProjectHooks:
     @hook_impl
     def after_context_created(self, context: KedroContext) -> None:
         """Tell the registry where the candidates are, and resolve `${project:path}` in `conf/`."""
+        from mnist_kedro.pipeline_registry import CONF_SOURCE  # and all pipelines with it
+
         CONF_SOURCE.set(Path(context.config_loader.conf_source))
         project = Path(context.project_path)
         OmegaConf.register_resolver(

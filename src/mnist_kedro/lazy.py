@@ -4,6 +4,7 @@ Kedro reads the hints of the nodes when a run starts, so the names must be there
 import under `TYPE_CHECKING` would not do, and a plain one costs every `kedro` command a second.
 """
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -11,9 +12,14 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from plotly.graph_objects import Figure as Chart
 else:
-    import lazy_loader
 
-    pd = lazy_loader.load("pandas")
+    class _Pandas:
+        """pandas. Python's own `LazyLoader` would show threads a half-imported package."""
+
+        def __getattr__(self, name: str) -> Any:  # noqa: ANN401 (whatever pandas has)
+            return getattr(import_module("pandas"), name)
+
+    pd = _Pandas()
     Figure = Chart = Any
 
 __all__ = ["Chart", "Figure", "pd"]

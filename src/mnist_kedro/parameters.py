@@ -64,19 +64,6 @@ def unknown_name(kind: str, name: str, known: Iterable[str]) -> str:
 
 def public_address(text: str) -> str:
     """Return a text without the user names and passwords of the addresses in it."""
-    text = re.sub(r"://[^/\s'\"]*@", "://***@", text)
+    # A password may have a slash, but what follows `host:` and a number is a path.
+    text = re.sub(r"://([^\s:/@]*:(?!\d+(/|$))\S*|[^\s/]*)@", "://***@", text)
     return re.sub(r"(?i)([?&]\w*(password|token|secret)=)[^&\s'\"]*", r"\1***", text)
-
-
-# Going: the modules that still use these are being rewritten.
-UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f]")
-
-
-def printable(text: str) -> str:
-    """Return a line of text with escapes in place of what cannot be printed."""
-    return UNPRINTABLE.sub(lambda found: ascii(found[0])[1:-1], text)
-
-
-def sentence_of(error: Exception) -> str:
-    """Return what an error says, and where it was."""
-    return "".join([str(error), *(f" ({note})" for note in getattr(error, "__notes__", ()))])

@@ -11,7 +11,6 @@ from omegaconf.resolvers import oc
 from mnist_kedro.hooks import ProjectHooks
 from mnist_kedro.run.progress import ProgressHooks
 
-
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 # Kedro's own call, on every run; nothing that a user of this project could change.
 warnings.filterwarnings("ignore", message=".*register_new_resolver", module="kedro|omegaconf")

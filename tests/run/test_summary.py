@@ -1,10 +1,8 @@
 import pandas as pd
 import pytest
 from kedro.io import DataCatalog, MemoryDataset, Version
-from kedro_datasets.json import JSONDataset
-from kedro_datasets.pandas import CSVDataset
 
-from mnist_kedro.run.saved import Saved
+from mnist_kedro.datasets import CSVDataset, JSONDataset
 from mnist_kedro.run.summary import print_summary
 
 METRICS = {
@@ -37,7 +35,6 @@ FINAL_METRICS = {
 def printed(capsys, monkeypatch, tmp_path):
     """Function that returns what is printed of a run that made these datasets of a catalog."""
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "mlflow.db").touch()  # else there is nothing to look at with `make ui`
 
     def summarise(made, *, columns=100, env=None, **saved):
         monkeypatch.setattr("mnist_kedro.run.summary.NARROWEST", columns)
@@ -46,7 +43,7 @@ def printed(capsys, monkeypatch, tmp_path):
             name: data if hasattr(data, "resolve_load_version") else MemoryDataset(data)
             for name, data in saved.items()
         }
-        print_summary(made, Saved(DataCatalog(datasets), {}), env)
+        print_summary(made, DataCatalog(datasets), env)
         return [line.rstrip() for line in capsys.readouterr().out.splitlines()]
 
     return summarise
@@ -65,7 +62,6 @@ def test_of_a_selection_the_table_the_champion_and_what_next(printed):
     assert lines[8:] == [
         "Champion  cnn is best.",
         "Next      kedro run --pipelines=final  fits and tests the champion",
-        "          make ui                      compares runs in MLflow's UI",
         "          make viz                     shows the DAG, with pictures",
     ]
 
@@ -77,7 +73,7 @@ def test_in_another_environment_the_next_steps_stay_in_it(printed):
         "Next      kedro run --env=fashion --pipelines=final  fits and tests the champion",
     ]
     lines = printed({"final_metrics"}, env="fashion", final_metrics=FINAL_METRICS)
-    assert lines[-1] == "          kedro viz run --env=fashion  shows the DAG, with pictures"
+    assert lines[-1] == "Next      kedro viz run --env=fashion  shows the DAG, with pictures"
 
 
 FOLDS = pd.DataFrame(
@@ -138,8 +134,7 @@ def test_of_the_final_training_the_test_accuracy_and_where_the_report_is(printed
         "Test      99.34 % (99.16 to 99.48) on 10,000 test images: cnn, fitted on all",
         "          training images of MNIST.",
         "Report    data/card.md/now/card.md",
-        "Next      make ui   compares runs in MLflow's UI",
-        "          make viz  shows the DAG, with pictures",
+        "Next      make viz  shows the DAG, with pictures",
     ]
 
 

@@ -9,7 +9,6 @@ import numpy as np
 
 from mnist_kedro.data.descriptions import MOST_CLASSES
 from mnist_kedro.data.sources import Arrays
-from mnist_kedro.parameters import UNPRINTABLE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -138,7 +137,4 @@ def _warn_of(sentences: Sequence[str]) -> None:
 def _folders(folder: Path) -> list[str]:
     """Return the names of classes, in order; if all are numbers, in that of the numbers."""
     names = [each.name for each in folder.iterdir() if each.is_dir() and each.name[0] != "."]
-    for name in names:
-        if UNPRINTABLE.search(name):
-            raise ValueError(f"{folder}: expected names that can be printed, found {name!a}")
     return sorted(names, key=int) if all(map(str.isdecimal, names)) else sorted(names)
