@@ -34,7 +34,7 @@ class Project:
 
     def __init__(self, folder, candidates=(), parameters=EMBEDDED):
         self.folder = copy_project(folder / "clone")
-        (self.folder / "conf" / "local" / "tracking.yml").unlink()  # it switches tracking off
+        (self.folder / "conf" / "local" / "parameters_tracking.yml").unlink()  # it switches it off
         (self.folder / "conf" / "local" / "parameters.yml").write_text(yaml.safe_dump(parameters))
         if candidates:
             path = self.folder / CANDIDATES
