@@ -131,7 +131,7 @@ def read_images(path):
 def app():
     model = make_model(mean_images())
     champion = open_champion("v", model, make_manifest(model))
-    return create_app(SimpleNamespace(current=champion))
+    return create_app(SimpleNamespace(current=champion), ["*"])
 
 
 def post(path):
