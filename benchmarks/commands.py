@@ -1,8 +1,8 @@
 """Commands in processes of their own, timed.
 
-`python benchmarks/commands.py COMMAND ...` prints the seconds of a command, its peak memory and what
-it printed, as JSON. That is a process of its own, because the system reports the peak memory of all
-finished children together, and counts that of the process that started them.
+`python benchmarks/commands.py COMMAND ...` prints the seconds of a command, its peak memory and
+what it printed, as JSON. That is a process of its own, because the system reports the peak memory
+of all finished children together, and counts that of the process that started them.
 """
 
 from __future__ import annotations
