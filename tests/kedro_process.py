@@ -5,6 +5,7 @@ fork server imports them once; each command is a fresh fork of it. MLflow, which
 the project sets first, is imported by each.
 """
 
+import atexit
 import contextlib
 import multiprocessing
 import os
@@ -106,3 +107,5 @@ def _kedro(folder, arguments, environment, out, err):
     except KeyboardInterrupt:  # ends Python by the signal, but not a process of multiprocessing's
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         os.kill(os.getpid(), signal.SIGINT)
+    finally:
+        atexit._run_exitfuncs()  # Python does so at its end, but not such a process
