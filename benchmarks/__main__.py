@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks.measure import LONG_RUNS, print_report, write_results
-from mnist_kedro.data.descriptions import FILES
+from mnist_kedro.data.dataset_spec import FILES
 
 if TYPE_CHECKING:
     from benchmarks.measure import Row

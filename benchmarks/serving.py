@@ -76,7 +76,7 @@ def measure_group(_folder: Path, runs: int) -> tuple[list[Row], list[str]]:
         for (name, (unit, goal)), our, their in zip(MEASURES.items(), ours, theirs, strict=True)
     ]
     return rows + picture_rows(champion), [
-        f"Served: {champion.manifest.candidate}, of {champion.manifest.data}"
+        f"Served: {champion.model.candidate}, of {champion.model.data}"
     ]
 
 

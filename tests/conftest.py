@@ -9,8 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
-from contextlib import ExitStack, suppress
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +17,7 @@ import pytest
 from filelock import FileLock
 from hypothesis import settings
 
-from mnist_kedro.data.descriptions import FILES, Description
+from mnist_kedro.data.dataset_spec import FILES, DatasetSpec
 from mnist_kedro.data.sources import Arrays
 from mnist_kedro.formats.idx import idx_header
 from tests.kedro_process import run_kedro
@@ -37,6 +36,14 @@ settings.load_profile("same")
 def pytest_collection_modifyitems(items):
     """Begin with the longest test, so that no worker has it last."""
     items.sort(key=lambda item: item.path.name != "test_real_mnist.py")
+
+
+@pytest.fixture(autouse=True)
+def no_session():
+    """Forget whose candidates the last session of this process has read."""
+    yield
+    if registry := sys.modules.get("mnist_kedro.pipeline_registry"):
+        registry.CONF_SOURCE.set(None)
 
 
 @pytest.fixture(scope="session")
@@ -102,7 +109,7 @@ def describe(tiny_sha256):
     """Function that describes the tiny arrays, at these mirrors, or another data set."""
 
     def describe(mirrors=(), **changes):
-        return Description.model_validate(
+        return DatasetSpec.model_validate(
             {
                 "name": "MNIST",
                 "class_names": tuple("0123456789"),
@@ -117,66 +124,6 @@ def describe(tiny_sha256):
         )
 
     return describe
-
-
-def good_answer(_, body):
-    return 200, {"Content-Length": str(len(body))}, body
-
-
-class Mirror(ThreadingHTTPServer):
-    """A web server on this machine; `asked` has what it was asked for, `sent` counts endless bytes.
-
-    It answers with a status, headers and a body. A function as the body writes by itself, until the
-    other side hangs up; without a status, it writes the whole answer.
-    """
-
-    def __init__(self, files, answer):
-        self.asked, self.sent, self.closing = [], 0, threading.Event()
-        mirror = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self):
-                mirror.asked.append((self.command, self.path[1:]))
-                status, headers, body = answer(self.command, files[self.path[1:]])
-                with suppress(OSError):
-                    if status:
-                        self.send_response(status)
-                        for header in headers.items():
-                            self.send_header(*header)
-                        self.end_headers()
-                    if self.command == "GET":
-                        body(self) if callable(body) else self.wfile.write(body)
-
-            do_HEAD = do_GET  # noqa: N815 (http.server's name)
-
-            def log_message(self, *args):
-                pass
-
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server_port}/"
-        self.thread = threading.Thread(target=self.serve_forever, args=(0.01,), daemon=True)
-        self.thread.start()
-
-    def downloads(self):
-        return sorted(name for command, name in self.asked if command == "GET")
-
-    def server_close(self):
-        self.closing.set()
-        self.shutdown()
-        super().server_close()
-
-
-@pytest.fixture
-def mirror(mirrored_files, monkeypatch):
-    """Function that starts a mirror that gives a certain answer."""
-    for name in ("no_proxy", "NO_PROXY"):
-        monkeypatch.setenv(name, "127.0.0.1")
-    for name in ("http_proxy", "HTTP_PROXY"):
-        monkeypatch.setenv(name, "http://127.0.0.1:9/")  # where nobody is
-    with ExitStack() as stack:
-        yield lambda answer=good_answer, files=mirrored_files: stack.enter_context(
-            Mirror(files, answer)
-        )
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Read changed files and requests for minutes: `python -m tests.fuzz --minutes 3`.
+"""Read changed files and bodies of requests for minutes: `python -m tests.fuzz --minutes 3`.
 
 Each is to be read, or refused in one sentence. The smallest input that is neither is kept in
 `build/fuzz/`.

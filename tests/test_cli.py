@@ -103,6 +103,8 @@ BROKEN = """
 from sklearn.base import BaseEstimator, ClassifierMixin
 
 class Broken(ClassifierMixin, BaseEstimator):
+    _parameter_constraints = {"C": "no_validation", "max_iter": "no_validation"}
+
     def __init__(self, C=1, max_iter=1):
         self.C, self.max_iter = C, max_iter
 

@@ -7,7 +7,7 @@ import pytest
 from kedro.framework.session import KedroSession
 from kedro.framework.startup import bootstrap_project
 
-from mnist_kedro.data.descriptions import FILES
+from mnist_kedro.data.dataset_spec import FILES
 from mnist_kedro.data.mirrors import DownloadError
 from mnist_kedro.data.sources import Arrays
 from mnist_kedro.pipelines.data_ingestion.nodes import ingest_images
@@ -64,7 +64,7 @@ def small(tmp_path, parameters, write_idx_folder):
             images = images.transpose(0, 2, 1)
         labels = np.arange(len(images), dtype=np.uint8) % (last + 1) + first_label
         folder = write_idx_folder(tmp_path / "small", Arrays(images, labels, images, labels))
-        for key, name in described.file_names().items():
+        for key, name in described.files.items():
             (folder / f"{FILES[key]}.gz").rename(folder / f"{name}.gz")
         return folder
 
@@ -92,11 +92,11 @@ def test_without_a_network_a_sentence_says_which_files_to_put_where(env, paramet
     with pytest.raises(DownloadError) as caught:
         ingest_images(described)
     sentence = str(caught.value)
-    assert f"none of 1 mirrors of {described.name} answered ({UNREACHABLE})" in sentence
-    for name in described.file_names().values():
+    assert f"expected {described.name} from one of 1 mirrors" in sentence
+    for name in described.files.values():
         assert f"{name}.gz" in sentence
     assert sentence.endswith("into a folder and add --params data_ingestion.source=<folder>")
-    assert sentence.count("gzip.zip") == env.startswith("emnist")
+    assert ("(from gzip.zip)" in sentence) == env.startswith("emnist")
 
 
 def test_each_has_its_own_data_experiment_and_model(loaded):
@@ -113,6 +113,6 @@ def test_each_has_its_own_data_experiment_and_model(loaded):
 def test_classes_and_checksums_are_complete(loaded):
     described = [parameters["data_ingestion"] for parameters, _ in loaded.values()]
     assert described[0].class_names == tuple(string.digits)
-    checksums = [sum256 for each in described for sum256 in each.sha256.model_dump().values()]
+    checksums = [sum256 for each in described for sum256 in each.sha256.values()]
     assert len(set(checksums)) == 4 * len(described)
     assert all(each.mirrors for each in described)

@@ -1,4 +1,4 @@
-"""Changed files and requests are read or refused, and nothing else ever happens."""
+"""Changed files and bodies of requests are read or refused, and nothing else ever happens."""
 
 import pytest
 from hypothesis import settings

@@ -1,12 +1,14 @@
 import shutil
 import subprocess
 from contextlib import suppress
+from importlib.metadata import PackageNotFoundError
 
 import pytest
 from kedro.framework.hooks.manager import _create_hook_manager
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.pipeline import node, pipeline
 
+import mnist_kedro
 from mnist_kedro import hooks
 from mnist_kedro.hooks import ProjectHooks
 from mnist_kedro.parameters import UserError
@@ -112,6 +114,18 @@ def test_parameters_that_the_run_does_not_read_are_named(begin, caplog):
     begin(pipe, catalog, runtime_params=given)
     (record,) = caplog.records
     assert "parameters of model_training change nothing" in record.getMessage()
+
+
+def test_the_project_need_not_be_installed(begin, known_pipelines, monkeypatch):
+    def version(name):
+        if name == "mnist_kedro":  # as with `src` on the path only
+            raise PackageNotFoundError(name)
+        return "1"
+
+    monkeypatch.setattr(hooks, "version", version)
+    catalog = catalog_of(images=[])
+    begin(COUNT, catalog)
+    assert catalog["provenance"].load()["packages"]["mnist_kedro"] == mnist_kedro.__version__
 
 
 @pytest.mark.skipif(not shutil.which("git"), reason="git is not installed")

@@ -10,7 +10,6 @@ import signal
 import sys
 import threading
 import webbrowser
-from _thread import interrupt_main
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, NoReturn, cast
 
@@ -81,7 +80,7 @@ def stopped_by_signals() -> Iterator[None]:
             with suppress(OSError):  # it has ended by itself
                 os.kill(cast("int", worker.pid), KILL)
         # Python ignores what is raised in a callback of PyTorch's or scikit-learn's: once more.
-        timers.append(threading.Timer(AGAIN_SECONDS, interrupt_main, [number]))
+        timers.append(threading.Timer(AGAIN_SECONDS, signal.raise_signal, [number]))
         timers[-1].daemon = True
         timers[-1].start()
         raise SystemExit(SHELL + number)

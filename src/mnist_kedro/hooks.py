@@ -46,7 +46,7 @@ class ProjectHooks:
 
     @hook_impl
     def after_context_created(self, context: KedroContext) -> None:
-        """Tell the registry where the candidates are, and resolve `${project:path}` in `conf/`."""
+        """Tell the registry where the candidates are, and what `${project:path}` is in `conf/`."""
         from mnist_kedro.pipeline_registry import CONF_SOURCE  # and all pipelines with it
 
         CONF_SOURCE.set(Path(context.config_loader.conf_source))

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import yaml
 from kedro.framework.project import LOGGING
+from kedro.utils import find_kedro_project
 from omegaconf.resolvers import oc
 
 from mnist_kedro.hooks import ProjectHooks
@@ -23,8 +24,9 @@ ORJSON = "ORJSONResponse is deprecated"
 warnings.filterwarnings("ignore", message=ORJSON)
 os.environ.setdefault("PYTHONWARNINGS", f"ignore:{ORJSON}")
 
+PROJECT = find_kedro_project(Path.cwd()) or Path(__file__).parents[2]
 # Kedro looks for this file in the working directory only.
-LOGGING_FILE = Path(__file__).parents[2] / "conf" / "logging.yml"
+LOGGING_FILE = PROJECT / "conf" / "logging.yml"
 if LOGGING_FILE.exists() and not Path("conf/logging.yml").exists():
     LOGGING.configure(yaml.safe_load(LOGGING_FILE.read_text(encoding="utf-8")))
 
@@ -35,5 +37,10 @@ CONFIG_LOADER_ARGS = {
     # An environment changes the values it names and keeps all others.
     "merge_strategy": {"parameters": "soft"},
     # Kedro itself resolves `${oc.env:NAME}` in credentials only.
-    "custom_resolvers": {"oc.env": oc.env},
+    "custom_resolvers": {
+        "oc.env": oc.env,
+        # `${project:path}` is a path in the project's folder, from wherever one starts. A hook
+        # knows better which project it is, but Kedro-Viz calls none.
+        "project": lambda path="": (PROJECT / path).as_posix(),
+    },
 }

@@ -16,7 +16,7 @@ from mnist_kedro.evaluation.metrics import (
     score_predictions,
     wilson_interval,
 )
-from mnist_kedro.formats import mapped
+from mnist_kedro.formats import idx
 
 LABELS = np.array([0, 0, 1, 1, 2], dtype=np.uint8)
 PREDICTIONS = np.array([0, 1, 1, 1, 2], dtype=np.uint8)
@@ -42,11 +42,11 @@ def test_many_images_are_scored_alike_in_little_more_memory_than_the_probabiliti
     n = 200_000
     probabilities = np.random.default_rng(0).dirichlet(np.ones(10), n)
     labels, predictions = np.arange(n) % 10, probabilities.argmax(axis=1)
-    monkeypatch.setattr(mapped, "PART", probabilities.nbytes)
+    monkeypatch.setattr(idx, "PART", probabilities.nbytes)
     for given in (probabilities.astype(np.float32), probabilities):
         whole = score_predictions(labels, predictions, given, "test")
         assert whole["log_loss"] == log_loss(labels, given)  # to the bit
-    monkeypatch.setattr(mapped, "PART", 2**20)
+    monkeypatch.setattr(idx, "PART", 2**20)
     tracemalloc.start()
     in_parts = score_predictions(labels, predictions, probabilities, "test")
     _, peak = tracemalloc.get_traced_memory()

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy.ndimage import center_of_mass
 
-from mnist_kedro.formats.mnist_format import bring_to_format, crop, scale
+from mnist_kedro.formats.mnist_format import bring_to_format, scale
 
 
 def test_a_bar_fills_the_box_and_lies_in_the_middle():
@@ -31,12 +31,6 @@ def test_ink_stays_inside_the_image():
     assert (image == 255).sum() == 19
 
 
-def test_paper_is_cut_off_and_grey_is_kept():
-    ink = np.zeros((5, 6), dtype=np.float32)
-    ink[1, 2], ink[3, 4] = 0.25, 1
-    np.testing.assert_array_equal(crop(ink), [[0.25, 0, 0], [0, 0, 0], [0, 0, 1]])
-
-
 @pytest.mark.parametrize(
     ("shape", "scaled"), [((40, 10), (20, 5)), ((3, 7), (9, 20)), ((500, 1), (20, 1))]
 )
@@ -44,9 +38,3 @@ def test_the_longer_side_has_the_pixels_and_the_other_its_share(shape, scaled):
     digit = scale(np.ones(shape, dtype=np.float32), 20)
     assert digit.shape == scaled
     np.testing.assert_allclose(digit, 1)
-
-
-def test_edges_are_smoothed():
-    ink = np.repeat(np.float32([[1], [0], [1], [0]]), 4, axis=1)
-    assert scale(ink, 2).min() > 0.25
-    assert scale(ink, 2).max() < 0.75

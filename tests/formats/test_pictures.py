@@ -2,12 +2,9 @@ import io
 import struct
 import warnings
 import zlib
-from threading import Barrier, Thread
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from PIL import Image, features
 
 from mnist_kedro.formats.pictures import PictureError, decode_picture
@@ -58,12 +55,6 @@ def test_lossy_formats_give_them_nearly(data):
     np.testing.assert_allclose(decode(data), GREY, atol=4)
 
 
-def test_colours_become_their_brightness():
-    red, blue = (encode(Image.new("RGB", (9, 9), name), "PNG") for name in ("red", "blue"))
-    assert decode(red).max() == 76  # 0.299 of white
-    assert decode(blue).max() == 29  # 0.114
-
-
 @pytest.mark.parametrize("suffix", ["JPEG", "PNG", "WEBP", "TIFF"])
 @pytest.mark.parametrize(
     ("orientation", "stored"),
@@ -105,12 +96,6 @@ def test_what_is_transparent_becomes_paper_that_ink_can_be_seen_on(ink, paper, m
     np.testing.assert_array_equal(decode(data), expected)
 
 
-def test_a_half_transparent_edge_is_half_ink():
-    image = ink_on_nothing(0, "RGBA")
-    image.putpixel((8, 8), (0, 0, 0, 51))
-    assert decode(encode(image, "PNG"))[8, 8] == 204
-
-
 def test_a_transparent_colour_of_a_palette_becomes_paper():
     image = Image.new("P", (10, 10), 1)
     image.putpalette([0, 0, 0, 90, 90, 90])
@@ -141,13 +126,6 @@ def test_numbers_of_no_known_range_are_stretched_from_black_to_white(dtype):
     grey = decode(encode(Image.fromarray(values), "TIFF"))
     expected = 255 * (GREY / GREY.max())
     np.testing.assert_allclose(grey, expected, atol=1e-4)
-
-
-def test_the_largest_numbers_are_stretched_too():
-    values = np.zeros((9, 9), dtype=np.float32)
-    values[0], values[1] = 3e38, -3e38
-    grey = decode(encode(Image.fromarray(values), "TIFF"))
-    np.testing.assert_allclose(grey[:3, 0], [255, 0, 127.5])
 
 
 @pytest.mark.parametrize("number", [np.nan, np.inf])
@@ -229,31 +207,15 @@ def test_what_is_no_such_picture_is_refused(data):
         decode(data)
 
 
-def test_harmless_damage_is_no_reason_to_warn_also_in_threads():
-    """Each thread waits for the others in the middle of its picture."""
-    together = Barrier(4, timeout=20)
+def test_the_warnings_of_other_threads_are_left_alone():
+    before = list(warnings.filters)
 
-    class Shared(io.BytesIO):
-        waited = False
-
+    class Watching(io.BytesIO):
         def read(self, size=-1):
-            if not self.waited:
-                self.waited = True
-                together.wait()
+            assert warnings.filters == before
             return super().read(size)
 
-    before = list(warnings.filters)
-    grey = {}
-    threads = [
-        Thread(target=lambda n=n: grey.update({n: decode_picture(Shared(LOSSLESS["png"]))}))
-        for n in range(4)
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert list(warnings.filters) == before
-    assert len(grey) == 4
+    decode_picture(Watching(LOSSLESS["png"]))
 
 
 def test_a_file_that_claims_more_than_fits_into_memory_is_refused():
@@ -270,14 +232,3 @@ def test_a_file_that_claims_more_than_fits_into_memory_is_refused():
     file = SmallMemory(data[:length] + struct.pack(">I", 2**31 - 1) + data[length + 4 :])
     with pytest.raises(PictureError, match="found more than fits into memory"):
         decode_picture(file)
-
-
-@pytest.mark.filterwarnings("ignore::UserWarning")  # as the module does, undone by pytest
-@settings(max_examples=100, deadline=None)
-@given(
-    start=st.sampled_from([b"", *{data[:8] for data in (LOSSLESS | LOSSY).values()}]),
-    rest=st.binary(),
-)
-def test_any_bytes_after_any_beginning_are_refused(start, rest):
-    with pytest.raises(PictureError):
-        decode(start + rest)

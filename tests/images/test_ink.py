@@ -104,11 +104,5 @@ def test_the_width_of_a_stroke_is_measured_in_pixels(pen):
     assert pen % 2 == 0 or stroke_width(mask) == pen
 
 
-def test_a_stroke_along_the_edge_of_the_picture_is_as_wide():
-    mask = np.zeros((40, 40), dtype=bool)
-    mask[:3] = True
-    assert stroke_width(mask) == 3
-
-
 def test_without_ink_strokes_have_no_width():
     assert stroke_width(np.zeros((10, 10), dtype=bool)) == 0

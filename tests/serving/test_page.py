@@ -312,3 +312,20 @@ def test_everything_is_reached_by_tab_and_has_a_name(page):
         expect(shown).to_have_css("outline-style", "solid")
     names = re.findall(r"- (?:application|button|link|img|list)\b(.*)", page.aria_snapshot())
     assert all(name.startswith(' "') for name in names)
+
+
+def test_the_documentation_tries_out_pixels_and_pictures(demo_url, tmp_path, digit):
+    (tmp_path / "digit.png").write_bytes(png(digit[0]))
+    complaints = []
+    with pages.chromium_page() as page:
+        page.on("console", lambda message: complaints.append(message.text))
+        page.goto(f"{demo_url}/docs")
+        page.locator(".opblock-post .opblock-summary").click()
+        answer = page.locator(".live-responses-table").first
+        page.get_by_role("button", name="Execute").click()
+        expect(answer).to_contain_text("predictions", timeout=pages.PATIENCE)
+        page.get_by_label("Request content type").select_option("image/*")
+        page.locator("input[type=file]").set_input_files(tmp_path / "digit.png")
+        page.get_by_role("button", name="Execute").click()
+        expect(answer).to_contain_text("seen", timeout=pages.PATIENCE)
+    assert complaints == []

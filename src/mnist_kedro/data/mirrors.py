@@ -1,200 +1,177 @@
-"""The official files from the web: fetched once, verified, kept."""
+"""The published files from the web: downloaded once, verified, kept."""
 
 from __future__ import annotations
 
 import logging
-from contextlib import contextmanager
-from functools import partial
+import shutil
+import sys
+import zlib
+from concurrent.futures import ThreadPoolExecutor, wait
+from pathlib import PurePosixPath
+from textwrap import shorten
 from typing import TYPE_CHECKING, Any
+from zipfile import BadZipFile, ZipFile
 
-from mnist_kedro.data.archives import unpack
-from mnist_kedro.data.sources import Arrays, bring_to_order, file_format, has_sha256, read_file
-from mnist_kedro.data.web import Download, answering
-from mnist_kedro.formats.idx import IdxFormatError, idx_sha256, largest_size
-from mnist_kedro.parameters import public_address
+from mnist_kedro.data.sources import has_sha256, read_file
+from mnist_kedro.formats.idx import IdxFormatError, idx_sha256
+from mnist_kedro.parameters import UserError, public_address
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from numpy.typing import NDArray
 
-    from mnist_kedro.data.descriptions import Description, Published
+    from mnist_kedro.data.dataset_spec import PublishedFiles
 
-PART = ".part"  # ends the name of a file that is not verified yet
-HEADER_BYTES = 4096  # of a file, compressed or not, more than enough to know its header
-MAX_ARCHIVE_BYTES = 2**30
+ANSWER_SECONDS = 8.0  # for all mirrors together: a run without a network is told so this soon
+READ_SECONDS = 20.0  # of silence within a download, after which the next mirror is tried
+CHUNK = 2**16  # bytes
+MAX_REASON = 300  # characters of an error
 
 logger = logging.getLogger(__name__)
 
 
-class DownloadError(ConnectionError):
-    """No mirror gave the files."""
+class DownloadError(UserError):
+    """No mirror gave the files; says which were tried, why each failed, and what to do by hand."""
 
 
-def download(description: Description, cache: Path) -> Arrays:
-    """Return the data set that `fetch` brings, verified as a whole.
+def download(published: PublishedFiles[Any], cache: Path) -> dict[str, NDArray[Any]]:
+    """Return the files in `cache`; download those that are missing or damaged.
 
-    Raises:
-        IdxFormatError: The files do not belong together.
-    """
-    arrays = Arrays(**fetch(description, cache))
-    names = {key: str(cache / f"{name}.gz") for key, name in description.file_names().items()}
-    return bring_to_order(arrays, names, description)
-
-
-def fetch(published: Published, cache: Path) -> dict[str, NDArray[Any]]:
-    """Return the files of `cache`; fetch those that are missing or damaged there from a mirror.
-
-    One process at a time fetches; the others wait for its files. Mirrors that do not answer cost
-    `web.ANSWER_SECONDS`, all of them together. One that gives fewer than `web.SLOWEST` bytes per
-    second costs `web.READ_SECONDS`, and is asked for nothing more. A file takes no longer than
-    `web.LONGEST_SECONDS` from one mirror, and no more bytes than its own header asks for, of which
-    `idx.MAX_UNPACKED_BYTES` is the most; an archive takes `MAX_ARCHIVE_BYTES` at most.
+    If several processes need them at once, one downloads and the others wait.
 
     Args:
-        published: With the mirrors, in the order in which they are tried, and the checksums. Users
-            and passwords in addresses are in no log and no error.
-        cache: Folder that keeps the files. Nothing unverified is ever in it under its final name.
+        published: Names, checksums and mirrors of the files.
+        cache: Folder that keeps them. A file gets its final name only once it is verified.
+
+    Returns:
+        The array of each file, by the keys of `published.files`.
 
     Raises:
-        DownloadError: No mirror could be reached, or none had the right bytes.
+        DownloadError: No mirror gave the files.
         OSError: The folder cannot be written.
     """
     from filelock import FileLock
 
     cache.mkdir(parents=True, exist_ok=True)
-    paths = {key: cache / f"{name}.gz" for key, name in published.file_names().items()}
-    sha256 = published.checksums()
+    arrays, missing = {}, {}
     with FileLock(cache / ".lock"):
-        for left in cache.glob(f"*{PART}"):  # by a process that was killed
-            left.unlink()
-        kept = {key: _read_kept(key, path, sha256[key]) for key, path in paths.items()}
-        missing = {key: paths[key] for key, array in kept.items() if array is None}
+        for key, name in published.files.items():
+            path = cache / f"{name}.gz"
+            try:
+                arrays[key] = _read_verified(key, path, published)
+            except (FileNotFoundError, IdxFormatError):
+                path.unlink(missing_ok=True)  # a damaged file is downloaded again
+                missing[key] = path
         if missing:
-            _fetch(missing, published)
-        fetched = {key: read_file(key, path) for key, path in missing.items()}
-    return {key: array for key, array in kept.items() if array is not None} | fetched
+            folder = cache / "unverified"
+            folder.mkdir(exist_ok=True)  # a killed process may have left it
+            try:
+                arrays |= _try_mirrors(missing, published, folder)
+            finally:
+                shutil.rmtree(folder)
+    return arrays
 
 
-def _read_kept(key: str, path: Path, sha256: str) -> NDArray[Any] | None:
-    """Return a file that was fetched earlier; remove it if it is damaged."""
-    if not path.is_file():
-        return None
+def _try_mirrors(
+    missing: Mapping[str, Path], published: PublishedFiles[Any], folder: Path
+) -> dict[str, NDArray[Any]]:
+    """Take the missing files from the first mirror, and what it does not have from the next."""
+    from requests import RequestException
+
+    arrays: dict[str, NDArray[Any]] = {}
+    first, *_ = missing.values()
+    reasons = _ask_all(published.mirrors, published.archive or first.name)
+    for mirror in published.mirrors:
+        if mirror in reasons:
+            continue
+        still_missing = {key: path for key, path in missing.items() if key not in arrays}
+        try:
+            arrays.update(_take(still_missing, mirror, published, folder))
+        except (RequestException, IdxFormatError) as error:
+            reasons[mirror] = _in_short(error)
+            logger.warning("Mirror %s failed: %s", public_address(mirror), reasons[mirror])
+        else:
+            return arrays
+    tried = "; ".join(f"{public_address(mirror)}: {why}" for mirror, why in reasons.items())
+    raise DownloadError(
+        f"expected {published.name} from one of {len(published.mirrors)} mirrors, found none that "
+        f"has it ({tried}): check the network, or {published.by_hand()}"
+    )
+
+
+def _ask_all(mirrors: tuple[str, ...], name: str) -> dict[str, str]:
+    """Ask all mirrors for a file at once; return those that cannot be reached, and why not.
+
+    A mirror that answers can be reached, whatever the answer is.
+    """
+    import requests
+
+    pool = ThreadPoolExecutor(max(len(mirrors), 1))
+    asked = {
+        mirror: pool.submit(requests.head, mirror + name, timeout=ANSWER_SECONDS)
+        for mirror in mirrors
+    }
+    wait(asked.values(), ANSWER_SECONDS)
+    pool.shutdown(wait=False)
+    reasons = {}
+    for mirror, answer in asked.items():
+        try:
+            answer.result(timeout=0)
+        except TimeoutError:
+            reasons[mirror] = f"no answer within {ANSWER_SECONDS:g} s"
+        except requests.RequestException as error:
+            reasons[mirror] = _in_short(error)
+    return reasons
+
+
+def _take(
+    paths: Mapping[str, Path], mirror: str, published: PublishedFiles[Any], folder: Path
+) -> Iterator[tuple[str, NDArray[Any]]]:
+    """Download files into `folder`; move each to its path, and yield it, once it is verified."""
+    from pooch import HTTPDownloader
+
+    logger.info("Downloading %s from %s", published.name, public_address(mirror))
+    timeout = ANSWER_SECONDS, READ_SECONDS
+    save = HTTPDownloader(progressbar=sys.stderr.isatty(), chunk_size=CHUNK, timeout=timeout)
+    if archive := published.archive:
+        save(mirror + archive, folder / archive, None)
+        _unpack(folder / archive, [path.name for path in paths.values()])
+    for key, path in paths.items():
+        unverified = folder / path.name
+        if not archive:
+            save(mirror + path.name, unverified, None)
+        array = _read_verified(key, unverified, published)
+        unverified.replace(path)
+        yield key, array
+
+
+def _unpack(archive: Path, names: list[str]) -> None:
+    """Extract files, in whichever folder of a zip archive they are, to where the archive is."""
+    folder = archive.parent
     try:
-        return _verified(key, path, sha256)
-    except IdxFormatError as error:
-        logger.warning("Fetching a damaged file again: %s", error)
-        path.unlink()
-        return None
+        with ZipFile(archive) as opened:
+            members = {PurePosixPath(each.filename).name: each for each in opened.infolist()}
+            for name in names:
+                with opened.open(members[name]) as member, (folder / name).open("wb") as file:
+                    shutil.copyfileobj(member, file)
+    except (BadZipFile, EOFError, KeyError, zlib.error) as error:
+        raise IdxFormatError(
+            f"{archive}: expected a zip archive with {', '.join(names)}, found: {error}"
+        ) from error
 
 
-def _verified(key: str, path: Path, sha256: str) -> NDArray[Any]:
-    array = read_file(key, path)
+def _read_verified(key: str, path: Path, published: PublishedFiles[Any]) -> NDArray[Any]:
+    array, sha256 = read_file(key, path), published.sha256[key]
     if not has_sha256(path, array, sha256):
         raise IdxFormatError(f"{path}: expected the sha256 {sha256}, found {idx_sha256(array)}")
     return array
 
 
-def _fetch(paths: Mapping[str, Path], published: Published) -> None:
-    """Fetch these files, one by one or in an archive, from the mirrors that answer."""
-    sha256, archive = published.checksums(), published.archive
-    mirrors = _reachable(published)
-    if archive:
-        path = next(iter(paths.values())).with_name(archive)
-        take = partial(_take_archive, path=path, wanted=paths, sha256=sha256)
-        _from_a_mirror(archive, take, mirrors, published)
-        return
-    for key, path in paths.items():
-        take = partial(_take_file, key=key, path=path, sha256=sha256[key])
-        _from_a_mirror(path.name, take, mirrors, published)
-
-
-def _reachable(published: Published) -> list[str]:
-    """Return the mirrors that answer, whatever they answer: the download will tell."""
-    mirrors = published.mirrors
-    *_, last = published.file_names().values()
-    name = published.archive or f"{last}.gz"
-    asked = {f"{mirror}{name}": mirror for mirror in mirrors}
-    reachable = [asked[url] for url in answering(list(asked))]
-    if not reachable:
-        raise DownloadError(
-            f"none of {len(mirrors)} mirrors of {published.name} answered "
-            f"({', '.join(map(public_address, mirrors))}): check the network, or "
-            f"{published.by_hand()}"
-        )
-    return reachable
-
-
-def _from_a_mirror(
-    name: str, take: Callable[[str], None], mirrors: list[str], published: Published
-) -> None:
-    """Take a file from the first mirror that has it; take out of `mirrors` the too slow ones."""
-    problems = []
-    for mirror in list(mirrors):
-        url = f"{mirror}{name}"
-        logger.info("Downloading %s", public_address(url))
-        try:
-            take(url)
-        except (ConnectionError, TimeoutError, IdxFormatError) as error:
-            problems.append(f"{public_address(mirror)}: {error}")
-            logger.warning("Nothing good at %s: %s", public_address(url), error)
-            if isinstance(error, TimeoutError):
-                mirrors.remove(mirror)
-        else:
-            return
-    raise DownloadError(
-        f"no mirror had a good {name}: {'; '.join(problems)}; or {published.by_hand()}"
-    )
-
-
-def _take_file(url: str, key: str, path: Path, sha256: str) -> None:
-    """Save a file, and keep it if it is the right one."""
-    with _temporary(path) as part:
-        shape, kind = file_format(key)
-        _save(url, part, partial(largest_size, item_shape=shape, kind=kind))
-        _verified(key, part, sha256)
-        part.replace(path)
-
-
-def _take_archive(
-    url: str, path: Path, wanted: Mapping[str, Path], sha256: Mapping[str, str]
-) -> None:
-    """Save an archive, and keep those of its files that are wanted, if they are the right ones."""
-    with _temporary(path) as archive:
-        _save(url, archive, lambda _: MAX_ARCHIVE_BYTES)
-        for key, kept in wanted.items():
-            with _temporary(kept) as part:
-                unpack(archive, kept.name, part)
-                _verified(key, part, sha256[key])
-                part.replace(kept)
-
-
-@contextmanager
-def _temporary(path: Path) -> Iterator[Path]:
-    """Yield where a file is written until it is verified, and remove what is left there."""
-    part = path.with_suffix(PART)
-    try:
-        yield part
-    finally:
-        part.unlink(missing_ok=True)
-
-
-def _save(url: str, path: Path, largest: Callable[[Path], int]) -> None:
-    """Save what comes from an address, as long as it is no larger than its beginning allows."""
-    from tqdm import tqdm
-
-    bar = tqdm(desc=path.stem, unit="B", unit_scale=True, disable=None, dynamic_ncols=True)
-    limit = None
-    with bar, Download(url) as arriving, path.open("wb") as file:
-        for chunk in arriving:
-            file.write(chunk)
-            bar.total = arriving.size
-            bar.update(len(chunk))
-            if limit is None and file.tell() >= HEADER_BYTES:
-                file.flush()
-                limit = largest(path)
-            if limit is not None and file.tell() > limit:
-                raise IdxFormatError(
-                    f"{path}: expected at most {limit:,} bytes of what begins like this, found more"
-                )
+def _in_short(error: Exception) -> str:
+    """Return why a download failed, without passwords, in one line."""
+    reason: BaseException = error
+    while isinstance(error, OSError) and reason.__context__:  # requests wraps errors several times
+        reason = reason.__context__
+    return shorten(public_address(str(reason) or repr(reason)), MAX_REASON, placeholder=" ...")

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import tempfile
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mnist_kedro.data.sources import verify_data
-from mnist_kedro.formats.mapped import take_rows
+from mnist_kedro.formats.idx import MAX_UNPACKED_BYTES, parts
+from mnist_kedro.parameters import UserError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,7 +19,6 @@ if TYPE_CHECKING:
     from mnist_kedro.lazy import pd
 
 Labelled = tuple[NDArray[np.uint8], NDArray[np.uint8]]  # images (n, 28, 28) and labels (n,)
-ROWS = 100_000  # of a table that are text at once
 
 
 def take_splits(
@@ -35,41 +36,48 @@ def take_splits(
         dataset_profile: With the checksums of the data.
 
     Raises:
-        ValueError: Images, splits and profile do not belong together.
+        UserError: Images, splits and profile do not belong together.
     """
     sha256 = dataset_profile["sha256"]
     verify_data(sha256, train_images=train_images, train_labels=train_labels)
     index = splits["index"].to_numpy()
     if index.max() >= len(train_labels) or not np.array_equal(train_labels[index], splits["label"]):
-        raise ValueError(
+        raise UserError(
             "expected 'splits' to be made from these training labels, found other labels in it: "
             "run `kedro run --pipelines=data_split`"
         )
     train, validation = (index[splits["split"] == name] for name in ("train", "validation"))
     return (
-        (take_rows(train_images, train), train_labels[train]),
-        (take_rows(train_images, validation), train_labels[validation]),
+        (_take(train_images, train), train_labels[train]),
+        (_take(train_images, validation), train_labels[validation]),
     )
 
 
 def splits_sha256(splits: pd.DataFrame) -> str:
-    """Return the sha256, in hex, of this table as CSV: of its content, however it is saved."""
-    digest = hashlib.sha256(splits[:0].to_csv(index=False).encode())  # the names of the columns
-    for first in range(0, len(splits), ROWS):
-        part = splits[first : first + ROWS].to_csv(index=False, header=False)
-        digest.update(part.encode())
-    return digest.hexdigest()
+    """Return the sha256, in hex, of the table's content as CSV, whatever format it is saved in."""
+    return hashlib.sha256(splits.to_csv(index=False).encode()).hexdigest()
 
 
 def verify_splits(splits: pd.DataFrame, sha256: str) -> None:
-    """Make sure that these are the splits with this checksum.
+    """Check that these are the splits with this checksum.
 
     Raises:
-        ValueError: They are not.
+        UserError: They are not.
     """
     if (found := splits_sha256(splits)) != sha256:
-        raise ValueError(
+        raise UserError(
             f"expected 'splits' to be those on which the champion was chosen, with the sha256 "
             f"{sha256}, found {found}: run `kedro run --pipelines=model_training,model_selection`, "
             f"or load versions that belong together"
         )
+
+
+def _take(images: NDArray[np.uint8], rows: NDArray[np.intp]) -> NDArray[np.uint8]:
+    """Return these rows: in memory, or mapped from an unnamed file if they may not fit there."""
+    if images.nbytes <= MAX_UNPACKED_BYTES:
+        return images[rows]
+    with tempfile.TemporaryFile() as file:  # stays on the disk as long as it is mapped
+        taken = np.memmap(file, images.dtype, "w+", shape=(len(rows), *images.shape[1:]))
+    for part in parts(taken):
+        taken[part] = images[rows[part]]
+    return np.asarray(taken)

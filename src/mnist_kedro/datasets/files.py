@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
+from fsspec.core import strip_protocol
 from fsspec.implementations.local import LocalFileSystem
 from kedro.io import Version
 from kedro.io.core import get_filepath_str
@@ -71,7 +72,7 @@ class WholeFileSystem(LocalFileSystem):
             file: IO[Any] = super().open(path, mode, **options)
             return file
         text_options = {name: options[name] for name in TEXT_OPTIONS if name in options}
-        return write_whole(self._strip_protocol(path), mode, **text_options)
+        return write_whole(strip_protocol(path), mode, **text_options)
 
 
 class FileDataset(Dataset):

@@ -15,8 +15,7 @@ from kedro.io import AbstractVersionedDataset, Version
 from kedro.io.core import get_protocol_and_path
 
 from mnist_kedro.datasets.files import FileDataset
-from mnist_kedro.formats.idx import idx_header, read_idx
-from mnist_kedro.formats.mapped import parts
+from mnist_kedro.formats.idx import idx_header, parts, read_idx
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mnist_kedro.formats.mapped import parts
+from mnist_kedro.formats.idx import parts
 from mnist_kedro.lazy import pd
 
 if TYPE_CHECKING:

@@ -1,7 +1,7 @@
 """IDX, the file format of MNIST: bytes to array and back.
 
-A file is two zero bytes, a byte for the type (0x08: unsigned byte, the only one MNIST uses; 0x0C:
-big-endian 32-bit integer, QMNIST's), a byte for the number of dimensions, one big-endian 32-bit
+A file is two zero bytes, a byte for the type (0x08: unsigned byte, the only one in MNIST; 0x0C:
+big-endian 32-bit integer, in QMNIST), a byte for the number of dimensions, one big-endian 32-bit
 size per dimension, then the data in C order.
 Described by its authors at http://yann.lecun.com/exdb/mnist/ and in many copies of that page.
 """
@@ -13,13 +13,12 @@ import hashlib
 import math
 import struct
 import zlib
-from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
-from mnist_kedro.formats.mapped import parts
+from mnist_kedro.parameters import UserError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -30,13 +29,12 @@ UNSIGNED_BYTE, INTEGER = 0x08, 0x0C  # types
 DTYPES: dict[int, np.dtype[Any]] = {UNSIGNED_BYTE: np.dtype("u1"), INTEGER: np.dtype(">i4")}
 PLURALS = {UNSIGNED_BYTE: "unsigned bytes", INTEGER: "32-bit integers"}
 GZIP_MAGIC = b"\x1f\x8b"
-# Deflate cannot shrink data by more than this, so a header that claims more lies.
-MAX_GZIP_RATIO = 1032
-# What a compressed file may unpack to in memory; a raw file is mapped and has no limit.
-MAX_UNPACKED_BYTES = 2**30
+MAX_GZIP_RATIO = 1032  # Deflate compresses no better, so a header that claims more is wrong
+MAX_UNPACKED_BYTES = 2**30  # a compressed file is unpacked in memory; a raw one is mapped
+PART = 2**22  # bytes that are read at once
 
 
-class IdxFormatError(ValueError):
+class IdxFormatError(UserError):
     """A file is not the IDX file that it should be; says file, expected and found."""
 
 
@@ -46,103 +44,74 @@ def read_idx(path: Path, item_shape: Sequence[int] = (), kind: int = UNSIGNED_BY
     Args:
         path: The file.
         item_shape: Shape of one item: `(28, 28)` for images, `()` for labels.
-        kind: Its type, one of `DTYPES`.
+        kind: Type of the data, one of `DTYPES`.
 
     Returns:
-        `uint8` array, or of another kind, of shape `(n, *item_shape)`, `n >= 1`, read-only. A raw
-        file is memory-mapped.
+        Read-only array of shape `(n, *item_shape)`, `n >= 1`, and of the dtype that `DTYPES` has
+        for `kind`. A raw file is memory-mapped.
 
     Raises:
-        IdxFormatError: The file is anything else, however it is broken.
+        IdxFormatError: The file is anything else, or damaged.
         OSError: The file cannot be opened or read.
     """
-    path = Path(path)
-    with _unpacked(path) as file:
+    path, dtype = Path(path), DTYPES[kind]
+    with path.open("rb") as file:
+        is_compressed = file.read(len(GZIP_MAGIC)) == GZIP_MAGIC
+        file.seek(0)
+        if is_compressed:
+            return _read_gzip(file, path, tuple(item_shape), kind)
         shape = _read_header(file, path, tuple(item_shape), kind)
-        if isinstance(file, gzip.GzipFile):
-            return _read_gzip(file, path, shape, DTYPES[kind])
         offset = file.tell()
-    expected, found = math.prod(shape) * DTYPES[kind].itemsize, path.stat().st_size - offset
+    expected, found = math.prod(shape) * dtype.itemsize, path.stat().st_size - offset
     if found != expected:
         raise IdxFormatError(_wrong_length(path, shape, expected, found))
-    return np.asarray(np.memmap(path, dtype=DTYPES[kind], mode="r", offset=offset, shape=shape))
-
-
-def largest_size(path: Path, item_shape: Sequence[int] = (), kind: int = UNSIGNED_BYTE) -> int:
-    """Return how many bytes a file can have at most, raw or compressed, that begins as this one.
-
-    Args:
-        path: The beginning of a file, some hundred bytes or more.
-        item_shape: As in `read_idx`.
-        kind: As in `read_idx`.
-
-    Raises:
-        IdxFormatError: No such file begins so, or it would be larger than `MAX_UNPACKED_BYTES`.
-        OSError: The file cannot be opened or read.
-    """
-    with _unpacked(path) as file:
-        shape = _read_header(file, path, tuple(item_shape), kind)
-    size = math.prod(shape) * DTYPES[kind].itemsize
-    _check_size(path, shape, size, MAX_UNPACKED_BYTES)
-    return size + size // 1000 + 1024  # what a header takes, and Deflate where it cannot shrink
+    return np.asarray(np.memmap(path, dtype, mode="r", offset=offset, shape=shape))
 
 
 def idx_header(shape: Sequence[int], kind: int = UNSIGNED_BYTE) -> bytes:
-    """Return the header of an IDX file that holds unsigned bytes, or others, of this shape."""
+    """Return the header of an IDX file of this shape and type."""
     return struct.pack(f">HBB{len(shape)}I", 0, kind, len(shape), *shape)
 
 
 def idx_sha256(array: NDArray[Any]) -> str:
-    """Return the sha256 that `sha256sum` prints for this array's raw IDX file, in hex."""
+    """Return the sha256, in hex, of the raw IDX file that holds this array, as `sha256sum` does."""
     kind = next(kind for kind, dtype in DTYPES.items() if dtype == array.dtype)
     digest = hashlib.sha256(idx_header(array.shape, kind))
-    for rows in parts(array):
-        digest.update(np.ascontiguousarray(array[rows]).data)
+    for part in parts(array):
+        digest.update(np.ascontiguousarray(array[part]).data)
     return digest.hexdigest()
 
 
-@contextmanager
-def _unpacked(path: Path) -> Iterator[IO[bytes] | gzip.GzipFile]:
-    """Open a file to be read without its compression, if it has one."""
-    with path.open("rb") as file:
-        packed = file.read(len(GZIP_MAGIC)) == GZIP_MAGIC
-        file.seek(0)
-        if not packed:
-            yield file
-            return
-        try:
-            with gzip.open(file) as unpacked:
-                yield unpacked
-        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-            raise IdxFormatError(f"{path}: expected a whole gzip file, found: {error}") from error
+def parts(array: NDArray[Any]) -> Iterator[slice]:
+    """Yield slices of rows, of some megabytes each, for arrays that may not fit into memory."""
+    rows = max(1, PART // max(1, math.prod(array.shape[1:]) * array.itemsize))
+    for first in range(0, len(array), rows):
+        yield slice(first, first + rows)
 
 
-def _read_gzip(
-    file: gzip.GzipFile, path: Path, shape: tuple[int, ...], dtype: np.dtype[Any]
-) -> NDArray[Any]:
-    expected = math.prod(shape) * dtype.itemsize
-    limit = min(MAX_UNPACKED_BYTES, MAX_GZIP_RATIO * path.stat().st_size)
-    _check_size(path, shape, expected, limit)
-    # One byte more than expected shows trailing bytes without unpacking all of them.
-    data = file.read(expected + 1)
+def _read_gzip(file: IO[bytes], path: Path, item_shape: tuple[int, ...], kind: int) -> NDArray[Any]:
+    try:
+        with gzip.open(file) as unpacked:
+            shape = _read_header(unpacked, path, item_shape, kind)
+            expected = math.prod(shape) * DTYPES[kind].itemsize
+            limit = min(MAX_UNPACKED_BYTES, MAX_GZIP_RATIO * path.stat().st_size)
+            if expected > limit:
+                raise IdxFormatError(
+                    f"{path}: expected at most {limit:,} bytes from a file of this size, found a "
+                    f"header that claims {shape}; unpack the file first if it is meant to be large"
+                )
+            data = unpacked.read(expected + 1)  # one more shows that there are trailing bytes
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise IdxFormatError(f"{path}: expected a whole gzip file, found: {error}") from error
     if len(data) != expected:
         raise IdxFormatError(_wrong_length(path, shape, expected, len(data)))
-    return np.frombuffer(data, dtype=dtype).reshape(shape)
-
-
-def _check_size(path: Path, shape: tuple[int, ...], size: int, limit: int) -> None:
-    """Do not let a header claim more than that, in bytes, which memory would be taken for."""
-    if size > limit:
-        raise IdxFormatError(
-            f"{path}: expected at most {limit:,} bytes from a file of this size, found a "
-            f"header that claims {shape}; unpack the file first if it is meant to be large"
-        )
+    return np.frombuffer(data, DTYPES[kind]).reshape(shape)
 
 
 def _read_header(
     file: IO[bytes] | gzip.GzipFile, path: Path, item_shape: tuple[int, ...], kind: int
 ) -> tuple[int, ...]:
-    """Return the shape that the header declares, checked; leave `file` at the first item."""
+    """Return the shape in the header, checked; leave `file` at the first item."""
     dimensions = 1 + len(item_shape)
     magic = file.read(4)
     expected = struct.pack(">HBB", 0, kind, dimensions)

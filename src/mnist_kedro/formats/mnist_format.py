@@ -1,4 +1,4 @@
-"""MNIST's format, as its authors made it from larger pictures.
+"""MNIST's format, made from larger pictures as its authors did.
 
 The digit's longer side fills 20 pixels, anti-aliased, and its centre of mass lies in the middle of
 28x28: LeCun et al., 1998, "Gradient-based learning applied to document recognition".
@@ -20,10 +20,13 @@ INK = 255
 
 
 def bring_to_format(ink: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """Scale a digit into the box and centre it, `uint8 (28, 28)`.
+    """Scale a digit into the box and centre it.
 
     Args:
-        ink: `(height, width)`, 0 = paper, 1 = full ink; not all of it paper.
+        ink: `(height, width)`, 0 = paper, 1 = full ink; not blank.
+
+    Returns:
+        `uint8 (28, 28)`, 0 = paper, 255 = full ink.
     """
     from scipy.ndimage import center_of_mass
 
@@ -37,13 +40,13 @@ def bring_to_format(ink: NDArray[np.float32]) -> NDArray[np.uint8]:
 
 
 def crop(ink: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Cut rows and columns of nothing but paper off the edges."""
+    """Cut off the blank rows and columns around the ink."""
     rows, columns = np.nonzero(ink)
     return ink[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
 
 
 def scale(digit: NDArray[np.float32], side: int) -> NDArray[np.float32]:
-    """Scale a digit, with anti-aliasing, so that its longer side has so many pixels."""
+    """Scale a digit, with anti-aliasing, so that its longer side has `side` pixels."""
     from PIL import Image
 
     height, width = (max(round(side * n / max(digit.shape)), 1) for n in digit.shape)

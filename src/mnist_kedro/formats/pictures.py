@@ -1,4 +1,4 @@
-"""Picture files to grey values, as they were drawn, photographed or scanned."""
+"""From picture files to grey values."""
 
 from __future__ import annotations
 
@@ -10,15 +10,17 @@ from typing import TYPE_CHECKING, BinaryIO
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from mnist_kedro.parameters import UserError
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF")
-MAX_PIXELS = 50_000_000  # of a picture, checked before anything is unpacked
-SHARP_SIDE = 400  # pixels of the longer side that are kept at least, and less than twice as many
-REDUCED_AT_ONCE = ("L", "LA", "RGB", "RGBA")
+MAX_PIXELS = 50_000_000  # of a picture, checked before it is decompressed
+SHARP_SIDE = 400  # pixels: large pictures are reduced until the longer side has 400 to 799
+REDUCIBLE = ("L", "LA", "RGB", "RGBA")  # modes that Pillow can reduce without a conversion
 WHITE = 255
-SIXTEEN_BITS = 257  # their white, 65,535, divided by ours
+SIXTEEN_BITS = 257  # white of 16 bits, 65,535, divided by white of 8 bits
 # What Pillow's decoders raise for damaged files.
 DAMAGED = (
     *(OSError, SyntaxError, ValueError, TypeError, LookupError, OverflowError, EOFError),
@@ -26,19 +28,19 @@ DAMAGED = (
 )
 
 
-# Pillow warns about damage that does no harm. Not undone after each picture: threads read them too.
+# Pillow warns of harmless damage. `catch_warnings` is no way out: it is not safe in threads.
 warnings.filterwarnings("ignore", module=r"PIL\.")
 
 
-class PictureError(ValueError):
-    """A picture cannot be read; says what was expected, found and what to do."""
+class PictureError(UserError):
+    """A picture cannot be read; says what was expected and found, and what to do."""
 
 
 def decode_picture(file: BinaryIO) -> NDArray[np.float32]:
     """Read a picture: PNG, JPEG, WebP, BMP, TIFF, or the first frame of a GIF.
 
-    It is turned as its EXIF data say. What is transparent becomes paper: white, or black below
-    light ink.
+    It is rotated as its EXIF data say. Transparent pixels become paper: black if the ink is light,
+    otherwise white.
 
     Args:
         file: Opened for bytes.
@@ -47,7 +49,7 @@ def decode_picture(file: BinaryIO) -> NDArray[np.float32]:
         Grey values `(height, width)`, 0 = black, 255 = white; large pictures are reduced.
 
     Raises:
-        PictureError: It is no such picture, damaged, or has over 50 million pixels.
+        PictureError: The file is no such picture, is damaged, or has over 50 million pixels.
     """
     try:
         image = Image.open(file, formats=FORMATS)
@@ -80,11 +82,11 @@ def _too_large(found: str) -> PictureError:
 
 def _decode(image: Image.Image) -> NDArray[np.float32]:
     share = SHARP_SIDE / max(image.size)
-    # A JPEG is unpacked at an eighth of its size at once, if that is enough.
+    # A JPEG can be decoded at a half, quarter or eighth of its size, which saves time.
     image.draft("L", (max(int(share * image.width), 1), max(int(share * image.height), 1)))
     image.load()
     ImageOps.exif_transpose(image, in_place=True)
-    if image.mode in REDUCED_AT_ONCE:  # before anything is copied
+    if image.mode in REDUCIBLE:  # at once, which saves memory
         image = _reduce(image)
     return np.asarray(_reduce(_to_grey(image)), dtype=np.float32)
 
@@ -111,7 +113,7 @@ def _to_grey(image: Image.Image) -> Image.Image:
 
 
 def _on_paper(image: Image.Image) -> Image.Image:
-    """Lay a picture of mode `LA` on white paper, or on black paper where its ink is light."""
+    """Lay a picture of mode `LA` on white paper, or on black paper if its ink is light."""
     grey, alpha = image.split()
     ink = np.asarray(grey, dtype=np.float32)[np.asarray(alpha) > WHITE // 2]
     paper = 0 if ink.size and ink.mean() > WHITE / 2 else WHITE

@@ -1,4 +1,4 @@
-"""Whatever people keep digits in: a picture, an IDX, NumPy or CSV file, or a folder of them."""
+"""The images in a picture, an IDX, NumPy or CSV file, or in a folder of such files."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from mnist_kedro.formats.mnist_format import SIDE
 from mnist_kedro.formats.pictures import WHITE, decode_picture
 from mnist_kedro.images.imaging import Seen, to_mnist_format
 from mnist_kedro.lazy import pd
+from mnist_kedro.parameters import UserError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -28,20 +29,20 @@ if TYPE_CHECKING:
 IDX_MAGIC = idx_header(())[:3]  # two zero bytes and the type, whatever the dimensions
 CSV_ROWS = 1_000  # read at once
 IMAGES = 3  # dimensions of an array of images
-READERS = min(os.cpu_count() or 1, 4)  # of pictures, side by side: large ones take memory
-LENGTH = 200  # characters of others' errors, which may quote a whole file
-# What NumPy raises for damaged headers, besides a ValueError.
-DAMAGED = TypeError, OverflowError, MemoryError, RecursionError, TokenError
+READERS = min(os.cpu_count() or 1, 4)  # threads; each may hold a large picture in memory
+MAX_REASON = 200  # characters of an error of NumPy or pandas, which may quote a whole file
+# What NumPy raises for damaged headers.
+DAMAGED = ValueError, TypeError, OverflowError, MemoryError, RecursionError, TokenError
 
 
 @dataclass(frozen=True)
 class Picture:
-    """One image of somebody's, not read yet.
+    """One image in a file, not read yet.
 
     Args:
-        name: The file's, and the number in it from 1 if it holds several: `test.csv#7`.
-        load: Returns grey values `(height, width)`, 0-255, or raises `ValueError` or `OSError`.
-        ready: Whether these are `uint8 (28, 28)` in MNIST's format already.
+        name: The name of the file; with a number, from 1 on, if it holds several: `test.csv#7`.
+        load: Returns grey values `(height, width)`, 0-255, or raises `UserError` or `OSError`.
+        ready: Whether they are in MNIST's format already: `uint8 (28, 28)`.
     """
 
     name: str
@@ -52,32 +53,32 @@ class Picture:
         """Return what a classifier gets to see.
 
         Raises:
-            ValueError: It cannot be read, or is blank.
+            UserError: It is damaged, blank, or no image.
             OSError: The file cannot be opened.
         """
         grey = self.load()
         return Seen(grey, None) if self.ready else to_mnist_format(grey)
 
     def try_to_see(self) -> tuple[NDArray[np.uint8] | None, str | None]:
-        """Return what `see` does; `None`, and why, where it raises an error."""
+        """Return what `see` returns, or `None` and why the image cannot be read."""
         try:
             return self.see()
-        except (ValueError, OSError) as error:  # one bad file does not keep others from being read
+        except (UserError, OSError) as error:
             return None, str(error)
 
 
 def see_all(
     pictures: Iterable[Picture],
 ) -> list[tuple[NDArray[np.uint8] | None, str | None]]:
-    """Return what `try_to_see` returns of each picture; several are read side by side."""
+    """Return what `try_to_see` returns for each picture; several are read at once."""
     with ThreadPoolExecutor(READERS) as pool:
         return list(pool.map(methodcaller("try_to_see"), pictures))
 
 
 def find_pictures(path: Path) -> Iterator[Picture]:
-    """Yield the images of a file, or of all files in a folder and below it, in order of name.
+    """Yield the images of a file, or of all files in a folder and its subfolders, sorted by name.
 
-    A file of many images that is not what it should be is one picture, which cannot be loaded.
+    A damaged file of many images is yielded as one picture, whose `load` raises the error.
     """
     folder = path if path.is_dir() else path.parent
     for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
@@ -85,12 +86,12 @@ def find_pictures(path: Path) -> Iterator[Picture]:
         if file.is_file() and not any(part.startswith(".") for part in name.parts):
             try:
                 yield from _in_file(file, name.as_posix())
-            except (ValueError, OSError) as error:
+            except (UserError, OSError) as error:
                 yield Picture(name.as_posix(), partial(_fail, error))
 
 
 def numbered(name: str, images: Iterable[NDArray[np.uint8]]) -> Iterator[Picture]:
-    """Yield images in MNIST's format, `uint8 (28, 28)`, under this name and their number from 1."""
+    """Yield images in MNIST's format, `uint8 (28, 28)`, named `<name>#1`, `<name>#2`, ..."""
     for number, image in enumerate(images, start=1):
         yield Picture(f"{name}#{number}", partial(np.asarray, image), ready=True)
 
@@ -111,14 +112,14 @@ def _in_file(path: Path, name: str) -> Iterator[Picture]:
 def _in_array(path: Path, name: str) -> Iterator[Picture]:
     try:
         images = np.lib.format.open_memmap(path, mode="r")
-    except (ValueError, *DAMAGED) as error:
-        raise ValueError(
+    except DAMAGED as error:
+        raise UserError(
             f"{path}: expected a NumPy array, found a damaged one: {_in_short(error)}"
         ) from error
     if images.dtype != np.uint8 or images.ndim != IMAGES or not images.size:
-        raise ValueError(
+        raise UserError(
             f"{path}: expected images of 0-255 (uint8) of shape (n, height, width), found "
-            f"{_in_short(images.dtype)} of shape {_in_short(images.shape)}: multiply shares of 0-1 "
+            f"{_in_short(images.dtype)} of shape {_in_short(images.shape)}: multiply values of 0-1 "
             f"by 255"
         )
     for number, image in enumerate(images, start=1):
@@ -126,27 +127,25 @@ def _in_array(path: Path, name: str) -> Iterator[Picture]:
 
 
 def _in_table(path: Path) -> Iterator[NDArray[np.uint8]]:
-    """Yield the images of a table as Kaggle's Digit Recognizer has them, a row per image."""
+    """Yield the images of a table in the format of Kaggle's Digit Recognizer: a row per image."""
     expected = (
         f"{path}: expected a header and {SIDE**2} columns of whole numbers of 0-255, as in "
         f"Kaggle's test.csv, found"
     )
-    pieces = []  # none is read before all are known to be good
+    pieces = []  # nothing is yielded before the whole table is checked
     for rows in _rows(path, expected):
-        if not isinstance(rows.index, pd.RangeIndex):  # pandas took the first numbers for it
-            raise ValueError(  # noqa: TRY004 (the file is wrong, not a type)
-                f"{expected} rows with more numbers than the header has names"
-            )
+        if not isinstance(rows.index, pd.RangeIndex):  # pandas took the first column for an index
+            raise UserError(f"{expected} rows with more numbers than the header has names")
         first = str(rows.columns[0])
         pixels = rows.drop(columns="label", errors="ignore").to_numpy()
-        # Without a header, the first image would be taken for it.
+        # Without a header, pandas takes the first image for it.
         if pixels.shape[1] != SIDE**2 or pixels.dtype.kind != "i" or first.isdigit():
-            raise ValueError(
+            raise UserError(
                 f"{expected} {pixels.shape[1]} of {pixels.dtype}, the first one named "
                 f"'{_in_short(first)}'"
             )
         if pixels.min() < 0 or pixels.max() > WHITE:
-            raise ValueError(f"{expected} numbers from {pixels.min()} to {pixels.max()}")
+            raise UserError(f"{expected} numbers from {pixels.min()} to {pixels.max()}")
         pieces.append(pixels.astype(np.uint8).reshape(-1, SIDE, SIDE))
     for piece in pieces:
         yield from piece
@@ -156,12 +155,12 @@ def _rows(path: Path, expected: str) -> Iterator[pd.DataFrame]:
     try:
         yield from pd.read_csv(path, chunksize=CSV_ROWS)
     except ValueError as error:
-        raise ValueError(f"{expected} a damaged one: {_in_short(error)}") from error
+        raise UserError(f"{expected} a damaged one: {_in_short(error)}") from error
 
 
 def _in_short(text: object) -> str:
-    """Return the beginning of a text, on one line; some errors have none."""
-    return shorten(str(text) or repr(text), LENGTH)
+    """Return the beginning of a text, in one line; the `repr` of an error without a text."""
+    return shorten(str(text) or repr(text), MAX_REASON)
 
 
 def _decode(path: Path) -> NDArray[np.float32]:

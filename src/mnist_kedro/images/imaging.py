@@ -1,4 +1,4 @@
-"""Anybody's picture of a digit to MNIST's format: the digit found, its strokes made as wide."""
+"""From a picture of a digit to MNIST's format: find the digit, adjust the width of its strokes."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ if TYPE_CHECKING:
 
     from mnist_kedro.images.ink import Floats
 
-FINER = 4  # times as many pixels while strokes are made bolder or finer
-STROKES = 2.0, 2.75  # pixels of 20, of most of MNIST's strokes; what is outside is made as wide
-SPECK = 0.05  # of the largest part's ink: what has less is dirt
-NEAR = 0.25  # of the digit's longer side: parts that are no further away belong to it
-TALL = 0.5  # of the digit's height: a part beside it that is as tall is another digit
-SMALLEST_SIDE = 8  # pixels of a picture: no digit can be seen in fewer
+FINER = 4  # times as many pixels along each side while strokes are made bolder or finer
+STROKES = 2.0, 2.75  # pixels of 20: the width of most strokes in MNIST; others are adjusted
+SPECK = 0.05  # of the ink of the largest part: a part with less is dirt
+NEAR = 0.25  # of the digit's longer side: parts within this distance belong to the digit
+TALL = 0.5  # of the digit's height: a part beside it that is at least so tall is another digit
+SMALLEST_SIDE = 8  # pixels of a picture: fewer cannot show a digit
 SMALLEST = 12  # pixels of the digit's longer side in the picture
-FILLED = 0.4  # of the digit's longer side: what is as wide has no strokes
+FILLED = 0.4  # of the digit's longer side: wider ink is a blot, not a stroke
 
 
 class Seen(NamedTuple):
-    """What a classifier gets to see of a picture.
+    """A picture as a classifier sees it.
 
     Args:
         image: `uint8 (28, 28)`, 0 = paper, 255 = ink.
-        warning: What makes a wrong answer likely, if anything does.
+        warning: Why the answer is likely to be wrong, if there is a reason.
     """
 
     image: NDArray[np.uint8]
@@ -48,7 +48,7 @@ def read_picture(file: BinaryIO) -> Seen:
 
 
 def to_mnist_format(grey: NDArray[np.float32] | NDArray[np.uint8]) -> Seen:
-    """Bring a picture of a digit to MNIST's format; one that has it already stays what it is.
+    """Bring a picture of a digit to MNIST's format, unless it has that format already.
 
     Args:
         grey: `(height, width)`, 0-255: dark ink on light paper, or light ink on dark paper.
@@ -118,11 +118,11 @@ def _find_digit(ink: Floats) -> tuple[Floats, bool]:
 
 
 def _change_weight(digit: Floats, width: float) -> Floats:
-    """Make strokes that are finer or bolder than most of MNIST's as wide as those.
+    """Bring strokes that are finer or bolder than most in MNIST to that width.
 
     Args:
         digit: 0-1, `FINER` times as large as in MNIST.
-        width: Of its strokes, in MNIST's pixels.
+        width: Width of its strokes, in pixels of MNIST.
     """
     bolder = float(np.clip(width, *STROKES)) - width
     if not bolder or not width:

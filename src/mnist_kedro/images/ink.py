@@ -1,4 +1,4 @@
-"""Grey values to ink: the paper and the light on it are taken out, and the rulings."""
+"""From grey values to ink, without the paper, the light on it, and its ruled lines."""
 
 from __future__ import annotations
 
@@ -14,29 +14,29 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float32]
 
-DARK = 32  # grey values: paper below it is too dark to divide by
-CELLS = 40  # along the longer side, of the coarse picture in which the paper is sought
+DARK = 32  # grey value: darker paper is too dark to divide by
+CELLS = 40  # along the longer side of the coarse picture in which the paper is sought
 ROUNDING = 1  # grey values
 DARKEST = 0.4  # of the paper's brightness: shadows are lighter, and what is darker is ink
 STROKE = 17  # cells: wider than strokes, narrower than shadows
-FAINTEST = 0.1  # ink that counts, as a share of the paper's brightness
-GRAINS = 5  # standard deviations of the paper's grain that ink is above it, at least
-SLOPES = np.tan(np.radians(np.arange(-4, 4.1, 0.25)))  # of rulings
-RULED = 0.8  # share of the picture's width that a ruling covers, at least
-FINE = 0.02  # of the longer side: rulings are no wider, and strokes of large digits are not as fine
+FAINTEST = 0.1  # of the paper's brightness: fainter ink does not count
+GRAINS = 5  # standard deviations of the paper's grain: ink stands out from it by at least so much
+SLOPES = np.tan(np.radians(np.arange(-4, 4.1, 0.25)))  # of ruled lines
+RULED = 0.8  # of the picture's width: a ruled line covers at least so much
+FINE = 0.02  # of the longer side: ruled lines are no wider, strokes of large digits are
 LEVELS = 64  # of ink, among which the threshold is sought
 LINK = np.ones((3, 3))  # pixels that touch at a corner belong together
 
 
 def find_ink(grey: Floats) -> Floats:
-    """Take the paper, and the light and shadows on it, out of a picture.
+    """Find the ink in a picture, whatever the paper, the light and the shadows are.
 
     Args:
         grey: `(height, width)`, 0-255: dark ink on light paper, or light ink on dark paper.
 
     Returns:
-        How much ink there is, `(height, width)`, 0-1; all 0 for a blank picture. What is much
-        fainter than the rest, such as the rulings of most paper, is no ink.
+        Amount of ink, `(height, width)`, 0-1; all 0 for a blank picture. Much fainter marks than
+        the rest, such as the ruled lines of most paper, do not count as ink.
     """
     contrast = _contrast(grey)
     floor = max(FAINTEST, GRAINS * _grain(contrast))
@@ -45,7 +45,7 @@ def find_ink(grey: Floats) -> Floats:
     strong, faint = contrast > threshold, max(threshold / 2, floor)
     if not strong.any():
         return np.zeros_like(contrast)
-    # What is faint counts where it belongs to what is strong: the edges of strokes.
+    # Faint ink counts where it touches strong ink: at the edges of strokes.
     parts, _ = ndimage.label(contrast > faint, LINK)
     is_ink = np.isin(parts, np.unique(parts[strong]))
     around = ndimage.binary_dilation(is_ink, LINK)
@@ -55,7 +55,7 @@ def find_ink(grey: Floats) -> Floats:
 
 
 def stroke_width(mask: NDArray[np.bool_]) -> float:
-    """Return the median width of strokes, in pixels, measured along their middles; 0 without any.
+    """Return the median width of strokes, in pixels, measured along their middles; 0 if none.
 
     Args:
         mask: `(height, width)`, true where there is ink.
@@ -73,7 +73,7 @@ def _contrast(grey: Floats) -> Floats:
     if _is_light_on_dark((grey - light)[::size, ::size]):
         grey, light = WHITE - grey, WHITE - light
     flat = grey / np.maximum(light, DARK)
-    # The brightest of each cell and around it is paper, unless a shadow is larger than that.
+    # The brightest pixel in and around a cell is paper.
     brightest = ndimage.maximum_filter(ndimage.uniform_filter(flat, 3), size)
     coarse = brightest[size // 2 :: size, size // 2 :: size]
     coarse = ndimage.gaussian_filter(ndimage.grey_closing(coarse, (STROKE, STROKE)), 1)
@@ -84,25 +84,25 @@ def _contrast(grey: Floats) -> Floats:
 
 
 def _cell_size(grey: Floats) -> int:
-    """Return the pixels along a cell; two cells, at least, go into the shorter side."""
+    """Return how many pixels a cell is wide; at least two cells fit into the shorter side."""
     height, width = grey.shape
     return int(max(min(max(height, width) // CELLS, min(height, width) // 2), 1))
 
 
 def _is_light_on_dark(differences: Floats) -> bool:
-    """Return whether what differs most from the paper is lighter than it."""
+    """Return whether most of what differs from the paper is lighter than the paper."""
     differs = np.abs(differences) > max(4 * np.median(np.abs(differences)), ROUNDING)
     parts, _ = ndimage.label(differs, LINK)
     edges = np.concatenate([parts[0], parts[-1], parts[:, 0], parts[:, -1]])
     inner = np.where(differs & ~np.isin(parts, edges), differences, 0) ** 3
     total = np.where(differs, differences, 0) ** 3
-    # Shadows come in from the edges, and so may a digit that is alone.
+    # Marks at an edge are shadows, unless there is hardly anything else.
     chosen = inner if np.abs(inner).sum() > np.abs(total).sum() / 10 else total
     return bool(chosen.sum() > 0)
 
 
 def _fit_light(grey: Floats) -> Floats:
-    """Return the light on the paper: the parabolic surface through most of the picture."""
+    """Return the light on the paper: a parabolic surface fitted to most of the picture."""
     y, x = np.meshgrid(
         *(np.linspace(-1, 1, n, dtype=np.float32) for n in grey.shape), indexing="ij"
     )
@@ -110,7 +110,7 @@ def _fit_light(grey: Floats) -> Floats:
     step = _cell_size(grey)
     places, values = terms[::step, ::step].reshape(-1, 6), grey[::step, ::step].ravel()
     rest = np.abs(values - np.median(values))
-    for count in (3, 3, 6, 6):  # flat at first, or a large digit would bend the surface
+    for count in (3, 3, 6, 6):  # a plane at first: a large digit would bend the surface
         kept = rest <= 3 * np.median(rest)
         weights = np.linalg.lstsq(places[kept, :count], values[kept], rcond=None)[0]
         rest = np.abs(values - places[:, :count] @ weights)
@@ -119,14 +119,14 @@ def _fit_light(grey: Floats) -> Floats:
 
 
 def _grain(contrast: Floats) -> float:
-    """Return the standard deviation of the paper's grain, of which ink and shadows know nothing."""
+    """Return the standard deviation of the paper's grain, not influenced by ink and shadows."""
     size = _cell_size(contrast)
-    differences = np.abs(contrast[:, size:] - contrast[:, :-size])  # most are of paper with paper
+    differences = np.abs(contrast[:, size:] - contrast[:, :-size])  # mostly of paper and paper
     return 1.4826 / 2**0.5 * float(np.median(differences))
 
 
 def _otsu(values: Floats) -> float:
-    """Return the threshold that parts values best in two, all of them 0-1; 1 if there are none.
+    """Return the threshold that best separates values of 0-1 into two groups; 1 if there are none.
 
     Otsu, 1979, "A threshold selection method from gray-level histograms".
     """
@@ -139,7 +139,7 @@ def _otsu(values: Floats) -> float:
 
 
 def _drop_rulings(ink: Floats, floor: float) -> Floats:
-    """Take out the fine straight lines of ruled or squared paper, but not what crosses them."""
+    """Remove the fine straight lines of ruled or squared paper, but not the ink across them."""
     widest = FINE * max(ink.shape)
     if widest < 1:
         return ink

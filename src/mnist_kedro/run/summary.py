@@ -46,10 +46,10 @@ def print_summary(made: Collection[str], catalog: DataCatalog, env: str | None =
         data = escape(candidates[0]["data"])
         console.print(f"\n[bold]Candidates on {data}[/]: validation accuracy")
         console.print(_candidates_table(candidates, console))
-        if "fold_leaderboard" in made:
-            console.print(_folds_table(catalog.load("fold_leaderboard")))
         compare = {f"{run} --pipelines=model_selection": "compares all candidates"}
         next_steps |= viz if "champion" in made else compare
+    if "fold_leaderboard" in made:
+        console.print(_folds_table(catalog.load("fold_leaderboard")))
     if "champion" in made:
         champion = catalog.load("champion")
         _say(console, "Champion", champion["reason"])

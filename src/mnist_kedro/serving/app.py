@@ -1,4 +1,4 @@
-"""What the server answers: predictions, the model, its health, and the page to draw on."""
+"""The web application: predictions, the model that makes them, and the page to draw on."""
 
 from __future__ import annotations
 
@@ -6,187 +6,192 @@ import asyncio
 import io
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
-from functools import partial
-from http import HTTPStatus
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated
 
-from fastapi import FastAPI, Request, Response
+import numpy as np
+from fastapi import FastAPI, Request
 from fastapi.responses import FileResponse, JSONResponse
 from fastapi.staticfiles import StaticFiles
 from fastapi_swagger import patch_fastapi
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import ClientDisconnect
 
 from mnist_kedro import __version__
+from mnist_kedro.formats.mnist_format import SIDE
 from mnist_kedro.formats.pictures import PictureError
 from mnist_kedro.images.imaging import read_picture
-from mnist_kedro.serving.messages import (
-    Answer,
-    Failure,
-    Health,
-    MessageError,
-    Model,
-    describe_body,
-    read_images,
-    write_answer,
-)
+from mnist_kedro.parameters import UserError
+from mnist_kedro.serving.champion import Answer, Champion, Champions, Model
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Sequence
 
-    from mnist_kedro.serving.champion import Champion, Champions
+    from numpy.typing import NDArray
 
 STATIC = Path(__file__).with_name("static")
-JSON = "application/json"
-MEBIBYTE = 2**20
-MAX_JSON_BYTES = 5 * MEBIBYTE  # 1,000 images with spaces between their pixels
-MAX_PICTURE_BYTES = 12 * MEBIBYTE  # a photograph of 12 megapixels has 3 to 6
-QUICK_BYTES = 16 * 1024  # JSON that takes less time than handing it to a thread
-BODY_SECONDS = 10.0  # within which a body arrives
-WORKERS = 2  # threads for pictures and long lists of images
-REFUSALS = (
-    HTTPStatus.REQUEST_TIMEOUT,
-    HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-    HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
-    HTTPStatus.UNPROCESSABLE_ENTITY,
-)
-ERRORS = (HTTPException, MessageError, PictureError, ClientDisconnect, Exception)
-SENTENCES = {
-    HTTPStatus.NOT_FOUND: "there is nothing at this address: see /docs for all there are",
-    HTTPStatus.METHOD_NOT_ALLOWED: "this address does not take this method: see /docs",
-    HTTPStatus.INTERNAL_SERVER_ERROR: "the server failed at this request: its log says how",
+MAX_IMAGES = 1000
+MAX_MEBIBYTES = 12  # a photograph of 12 megapixels has 3 to 6, JSON of 1,000 images at most 5
+THREADS = 2  # for predictions: large pictures take much memory
+HANDLED = (HTTPException, UserError, PictureError, ClientDisconnect, Exception)
+
+Pixel = Annotated[int, Field(strict=True, ge=0, le=255)]
+Row = Annotated[list[Pixel], Field(min_length=SIDE, max_length=SIDE, fail_fast=True)]
+Image = Annotated[list[Row], Field(min_length=SIDE, max_length=SIDE, fail_fast=True)]
+
+
+def _as_list(images: object) -> object:
+    """Return one image as a list of one, and all else as it is."""
+    match images:
+        case [[first, *_], *_] if not isinstance(first, list):
+            return [images]
+    return images
+
+
+class Images(BaseModel):
+    """One image or a list of up to 1,000, each 28 rows of 28 pixels, 0 = paper, 255 = ink."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    images: Annotated[
+        list[Image],
+        Field(min_length=1, max_length=MAX_IMAGES, fail_fast=True),
+        BeforeValidator(_as_list, json_schema_input_type=Image | list[Image]),
+    ]
+
+
+class Failure(BaseModel):
+    """Why there is no answer, in one sentence."""
+
+    error: str
+
+
+# How OpenAPI describes the body of `POST /predict`.
+BODY = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/json": {"schema": Images.model_json_schema()},
+            "image/*": {"schema": {"type": "string", "format": "binary"}},
+        },
+    }
 }
 
 
-def create_app(champions: Champions) -> FastAPI:
-    """Return the application that answers with the current champion."""
-    workers = ThreadPoolExecutor(WORKERS)
+def create_app(champions: Champions, hosts: Sequence[str]) -> FastAPI:
+    """Return the application that answers with the current champion.
+
+    Args:
+        champions: Has the current champion.
+        hosts: The names that a Host header may have, `*` for any. A foreign site could let its own
+            name point to this machine, so that its pages can read the answers.
+    """
+    threads = ThreadPoolExecutor(THREADS)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         watching = asyncio.create_task(champions.watch())
         yield
         watching.cancel()
-        workers.shutdown(wait=False, cancel_futures=True)
 
     app = FastAPI(
         title="mnist_kedro",
-        summary="Reads images, such as handwritten digits.",
+        summary="Predicts the classes of images, such as handwritten digits.",
         version=__version__,
         lifespan=lifespan,
-        exception_handlers=dict.fromkeys(ERRORS, _refuse),
-        redirect_slashes=False,
+        middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=hosts)],
+        exception_handlers=dict.fromkeys(HANDLED, _fail),
         telemetry={"tracing": False, "metrics": False, "logs": False},  # would hold bodies
-        docs_url=None,
+        docs_url=None,  # `patch_fastapi` serves /docs without the internet
         redoc_url=None,
         swagger_ui_oauth2_redirect_url=None,
     )
-    _add_routes(app, champions, workers)
-    # Swagger UI from a package; the validator would be an address outside.
-    patch_fastapi(
-        app, redirect_from_root_to_docs=False, swagger_ui_parameters={"validatorUrl": None}
-    )
-    return app
+    patch_fastapi(app, redirect_from_root_to_docs=False)
 
-
-def _add_routes(app: FastAPI, champions: Champions, workers: ThreadPoolExecutor) -> None:
-    refusals: dict[int | str, dict[str, Any]] = {each: {"model": Failure} for each in REFUSALS}
-
-    @app.post("/predict", response_model=Answer, responses=refusals, openapi_extra=describe_body())
-    async def predict(request: Request) -> Response:
-        """Predict classes: JSON with pixels of one or many, or the bytes of a picture of one."""
-        request.state.predictions, answer = await _answer(request, champions.current, workers)
-        return Response(answer, media_type=JSON)
-
-    @app.get("/health")
-    async def health() -> Health:
-        """Say that the server can answer."""
-        return Health()
+    @app.post("/predict", responses={"4XX": {"model": Failure}}, openapi_extra=BODY)
+    async def predict(request: Request) -> Answer:
+        """Predict the classes of one or many images in JSON, or of a picture file."""
+        kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if kind == "application/json":
+            work = _predict_json
+        elif kind.startswith("image/"):
+            work = _predict_picture
+        else:
+            sentence = "expected the Content-Type application/json or image/..., found another"
+            raise HTTPException(415, sentence)
+        body = await _read_body(request)
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(threads, work, champions.current, body)
 
     @app.get("/model")
     async def model() -> Model:
         """Describe the model that answers."""
-        return Model.of(champions.current)
+        return champions.current.model
+
+    @app.get("/health")
+    async def health() -> dict[str, str]:
+        """Say that the server can answer."""
+        return {"status": "ok"}
 
     @app.get("/", include_in_schema=False)
     async def page() -> FileResponse:
         return FileResponse(STATIC / "index.html")
 
     app.mount("/static", StaticFiles(directory=STATIC))
+    return app
 
 
-async def _answer(
-    request: Request, champion: Champion, workers: ThreadPoolExecutor
-) -> tuple[int, bytes]:
-    """Return how many images a request has, and the JSON of the answer."""
-    work = partial(asyncio.get_running_loop().run_in_executor, workers)
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind == JSON:
-        body = await _read_body(request, MAX_JSON_BYTES)
-        if len(body) <= QUICK_BYTES:
-            return _predict_pixels(champion, body)
-        return await work(_predict_pixels, champion, body)
-    if kind.startswith("image/"):
-        body = await _read_body(request, MAX_PICTURE_BYTES)
-        return await work(_predict_picture, champion, body)
-    raise HTTPException(
-        HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
-        f"expected the Content-Type {JSON}, or image/png and the like, found another",
-    )
+def _predict_json(champion: Champion, body: bytes) -> Answer:
+    return champion.answer(read_images(body))
 
 
-def _predict_pixels(champion: Champion, body: bytes) -> tuple[int, bytes]:
-    """Return how many images a JSON body has, and the JSON of the answer."""
-    images = read_images(body)
-    return len(images), write_answer(champion, champion.predict(images))
+def _predict_picture(champion: Champion, body: bytes) -> Answer:
+    image, warning = read_picture(io.BytesIO(body))
+    return champion.answer(image[None], warning=warning, seen=image.tolist())
 
 
-def _predict_picture(champion: Champion, body: bytes) -> tuple[int, bytes]:
-    """Return 1, and the JSON of the answer to a picture."""
-    seen = read_picture(io.BytesIO(body))
-    probabilities = champion.predict(seen.image[None])
-    details = {"warning": seen.warning, "seen": seen.image.tolist()}
-    return 1, write_answer(champion, probabilities, **details)
-
-
-async def _read_body(request: Request, limit: int) -> bytes:
-    """Return the body of a request.
-
-    Starlette's limit would answer in plain text, and has one size for all.
+def read_images(body: bytes) -> NDArray[np.uint8]:
+    """Return the images of a JSON body, `uint8 (n, 28, 28)`.
 
     Raises:
-        HTTPException: It has, or says that it has, more bytes than the limit, or is too slow.
+        UserError: The body is not `Images` in JSON.
     """
-    body = bytearray()
-    expected = int(request.headers.get("content-length", 0))
     try:
-        async with asyncio.timeout(BODY_SECONDS):
-            if expected <= limit:
-                async for chunk in request.stream():
-                    body += chunk
-                    if len(body) > limit:
-                        break
-    except TimeoutError as error:
-        raise HTTPException(
-            HTTPStatus.REQUEST_TIMEOUT,
-            f"expected the whole body within {BODY_SECONDS:g} s, found {len(body):,} bytes of it",
-        ) from error
-    if max(expected, len(body)) > limit:
-        raise HTTPException(
-            HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-            f"expected a body of at most {limit // MEBIBYTE} MiB, found more",
-        )
+        return np.array(Images.model_validate_json(body).images, np.uint8)
+    except ValidationError as error:
+        fault = error.errors(include_url=False, include_input=False)[0]
+        place = "".join(f"[{each}]" if isinstance(each, int) else each for each in fault["loc"])
+        raise UserError(
+            f'expected {{"images": ...}} with one image or a list of up to {MAX_IMAGES:,}, each '
+            f"{SIDE} rows of {SIDE} whole numbers from 0 (paper) to 255 (ink), found at "
+            f"{place or 'the top'}: {fault['msg']}"
+        ) from None
+
+
+async def _read_body(request: Request) -> bytes:
+    """Return the body. Starlette's own limit would answer in plain text, which the page ignores."""
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > MAX_MEBIBYTES * 2**20:
+            raise HTTPException(
+                413, f"expected a body of at most {MAX_MEBIBYTES} MiB, found a larger one"
+            )
     return bytes(body)
 
 
-async def _refuse(_: Request, error: Exception) -> JSONResponse:
-    """Answer an error with one sentence."""
-    status, sentence, headers = HTTPStatus.INTERNAL_SERVER_ERROR, "", None
-    if isinstance(error, HTTPException):
-        status, sentence, headers = HTTPStatus(error.status_code), error.detail, error.headers
-    elif isinstance(error, (MessageError, PictureError)):
-        status, sentence = HTTPStatus.UNPROCESSABLE_ENTITY, str(error)
-    elif isinstance(error, ClientDisconnect):  # nobody reads it
-        status, sentence = HTTPStatus.BAD_REQUEST, "the client went away"
-    return JSONResponse({"error": SENTENCES.get(status, sentence)}, status, headers)
+async def _fail(_: Request, error: Exception) -> JSONResponse:
+    """Answer an error with one sentence in JSON."""
+    match error:
+        case HTTPException():
+            status, sentence = error.status_code, error.detail
+        case UserError() | PictureError():
+            status, sentence = 422, str(error)
+        case ClientDisconnect():
+            status, sentence = 400, "the client went away"
+        case _:
+            status, sentence = 500, "the server failed at this request: its log says how"
+    return JSONResponse({"error": sentence}, status, getattr(error, "headers", None))

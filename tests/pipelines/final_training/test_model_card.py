@@ -136,7 +136,7 @@ def test_a_classifier_without_probabilities_has_a_card_that_says_so():
     labels, predictions, _ = predict([4], [9])
     card = write(labels, predictions, None, parameters=None)
     assert "This classifier gives no probabilities: it does not say how sure it is." in card
-    assert "Not looked for: that takes probabilities" in card
+    assert "Not looked for: that needs probabilities" in card
     assert "- parameters: not counted for this kind of model\n" in card
     assert "nan %" not in card
     assert "A secondary figure" not in card

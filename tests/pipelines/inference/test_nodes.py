@@ -11,6 +11,7 @@ from mnist_kedro.classifiers.build import flatten_and_scale
 from mnist_kedro.data.sources import embedded_digits
 from mnist_kedro.formats.idx import idx_header
 from mnist_kedro.images.imaging import read_picture
+from mnist_kedro.parameters import UserError
 from mnist_kedro.pipelines.inference.nodes import (
     BATCH,
     InferenceParameters,
@@ -172,18 +173,18 @@ def test_a_model_without_probabilities_has_labels_only(digits):
 def test_a_file_without_a_digit_is_an_error_that_names_it(name, data, why, digits, model, tmp_path):
     file = tmp_path / name
     file.write_bytes(data)
-    with pytest.raises(ValueError, match=f"{name}: expected digits, found none: {why}"):
+    with pytest.raises(UserError, match=f"{name}: expected digits, found none: {why}"):
         predict_images(model, MANIFEST, digits.test_images, InferenceParameters(images=file))
 
 
 def test_an_empty_folder_is_an_error(digits, model, tmp_path):
-    with pytest.raises(ValueError, match="expected digits, found none: it holds no images"):
+    with pytest.raises(UserError, match="expected digits, found none: it holds no images"):
         predict_images(model, MANIFEST, digits.test_images, InferenceParameters(images=tmp_path))
 
 
 def test_what_is_not_there_is_refused_before_the_run():
     message = "expected 'inference.images' to name a picture, .* found 'nope', which does not exist"
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(UserError, match=message):
         InferenceParameters.model_validate({"images": "nope"})
 
 

@@ -11,20 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import model_validator
 
-from mnist_kedro.data.descriptions import FILES, Description
-from mnist_kedro.data.labelled_pictures import (
-    class_folders,
-    has_pictures,
-    load_pictures,
-    read_split,
-)
+from mnist_kedro.data.dataset_spec import FILES, DatasetSpec
 from mnist_kedro.data.mirrors import DownloadError, download
-from mnist_kedro.data.sources import Arrays, embedded_digits, load_folder
+from mnist_kedro.data.picture_folders import load_pictures, read_pictures
+from mnist_kedro.data.sources import Arrays, bring_to_order, embedded_digits, load_folder
 from mnist_kedro.evaluation.plots import plot_sample_grid
-from mnist_kedro.formats.idx import idx_sha256
-from mnist_kedro.formats.mapped import parts
+from mnist_kedro.formats.idx import idx_sha256, parts
 from mnist_kedro.lazy import Figure
-from mnist_kedro.parameters import Name
+from mnist_kedro.parameters import Name, UserError
 
 EMBEDDED_NAME = "embedded digits (not MNIST)"
 DIGITS = tuple("0123456789")
@@ -33,7 +27,7 @@ SAMPLES_PER_CLASS = 16
 logger = logging.getLogger(__name__)
 
 
-class DataIngestionParameters(Description):
+class DataIngestionParameters(DatasetSpec):
     """Which data, from where."""
 
     source: Name
@@ -42,7 +36,7 @@ class DataIngestionParameters(Description):
     cache: Path
 
     @model_validator(mode="after")
-    def _is_not_mistaken_for_digits(self) -> Self:
+    def _uses_digits_only_for_digits(self) -> Self:
         if self.source in ("mnist", "embedded") and not self.fallback:
             raise ValueError(
                 f"expected 'source' to be auto or a folder, found '{self.source}': {self.name} is "
@@ -57,7 +51,7 @@ class DataIngestionParameters(Description):
 
 
 class Source(NamedTuple):
-    """What a source gave, what to call it and where it was; classes in the order of labels."""
+    """The arrays of a source, their name and origin, and the classes in the order of the labels."""
 
     arrays: Arrays
     name: str
@@ -70,21 +64,20 @@ def ingest_images(
 ) -> tuple[
     NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8], dict[str, Any]
 ]:
-    """Bring the images of the source here, verified.
+    """Read, or download, the images of the source and verify them.
 
     Returns:
         Train images `uint8 (n, 28, 28)`, train labels `uint8 (n,)`, test images, test labels, and
         the profile of `profile_images`.
 
     Raises:
-        DownloadError: No mirror gave the files, and nothing may stand in for them.
-        FileNotFoundError: The source is a folder, and it or a file in it is missing.
+        DownloadError: No mirror gave the files, and there is no fallback.
         IdxFormatError: A file is damaged, or the files do not belong together.
-        ValueError: A folder of pictures cannot be used.
+        UserError: A folder or a file in it is missing, or a folder of pictures cannot be used.
     """
     add = parameters.add and parameters.add.expanduser().resolve()
-    if add and not add.is_dir():  # told before anything is fetched
-        raise FileNotFoundError(f"expected 'add' to be a folder of pictures, found none at {add}")
+    if add and not add.is_dir():  # checked before anything is downloaded
+        raise UserError(f"expected 'add' to be a folder of pictures, found none at {add}")
     source = _read_source(parameters)
     if add:
         source = _add_pictures(source, add)
@@ -95,14 +88,14 @@ def ingest_images(
 def profile_images(arrays: Arrays) -> dict[str, Any]:
     """Describe the data: dimensions, type, images per class, ink, checksums.
 
-    Ink is a pixel's value divided by 255; an image's ink share is its share of pixels above 0.
-    `sha256` has that of each raw IDX file, `data_sha256` that of these four sums,
-    in the order of `FILES`: one name for the data as a whole.
+    Ink is a pixel's value divided by 255; the ink share of images is their share of pixels above 0.
+    `sha256` has the checksum of each raw IDX file; `data_sha256`, the checksum of these four in the
+    order of `FILES`, identifies the data as a whole.
     """
     profile: dict[str, Any] = {}
     for split, images, labels in (("train", *arrays[:2]), ("test", *arrays[2:])):
         classes = np.unique(labels)
-        # A histogram per class: exact, and without a copy of all images as floating point.
+        # Histograms are exact, and need no copy of all images as floating point.
         histograms = _count_pixels(images, labels, classes)
         total, values = histograms.sum(axis=0), np.arange(256) / 255
         mean = float(np.average(values, weights=total))
@@ -134,48 +127,47 @@ def draw_sample_grid(
 
 def _read_source(parameters: DataIngestionParameters) -> Source:
     name, source, class_names = parameters.name, parameters.source, parameters.class_names
+    embedded = EMBEDDED_NAME, "embedded", class_names
     if source == "embedded":
-        return Source(embedded_digits(), EMBEDDED_NAME, "embedded", class_names)
+        return Source(embedded_digits(), *embedded)
     if source not in ("auto", "mnist"):
         return _read_folder(Path(source).expanduser().resolve(), parameters)
     try:
-        return Source(download(parameters, parameters.cache), name, "mirror", class_names)
+        arrays = Arrays(**download(parameters, parameters.cache))
     except DownloadError as error:
         if source == "mnist" or not parameters.fallback:
             raise
         _warn_of_fallback(name, error)
-        return Source(embedded_digits(), EMBEDDED_NAME, "embedded", class_names)
+        return Source(embedded_digits(), *embedded)
+    ordered = bring_to_order(arrays, parameters.cache, parameters)
+    return Source(ordered, name, "mirror", class_names)
 
 
 def _read_folder(folder: Path, parameters: DataIngestionParameters) -> Source:
-    """Return what a folder has: the four files, or labelled pictures, whose folders name them."""
-    name, class_names, official = parameters.name, parameters.class_names, False
-    if has_pictures(folder):
-        class_names = tuple(class_folders(folder))
-        arrays = load_pictures(folder, class_names)
-    else:
-        arrays, official = load_folder(folder, parameters)
-    called = name if official else f"{folder.name} (not {name})"
-    return Source(arrays, called, str(folder), class_names)
+    """Read a folder of pictures, whose folders name the classes, or one of the four files."""
+    not_official = f"{folder.name} (not {parameters.name})"
+    if (folder / "train").is_dir():
+        arrays, class_names = load_pictures(folder)
+        return Source(arrays, not_official, str(folder), class_names)
+    arrays, official = load_folder(folder, parameters)
+    name = parameters.name if official else not_official
+    return Source(arrays, name, str(folder), parameters.class_names)
 
 
 def _add_pictures(source: Source, folder: Path) -> Source:
-    """Return a source with somebody's pictures among its training images; its test stays.
+    """Put the pictures of a folder before the training images of a source; its test set stays.
 
-    They come first, so that no split that was made without them fits.
+    They come first, so that splits made without them do not fit.
     """
     arrays = source.arrays
-    images, labels = read_split(folder / "train", source.class_names)
-    logger.info("Training with the pictures of %s, too: %d.", folder, len(labels))
+    images, labels = read_pictures(folder / "train", source.class_names)
+    logger.info("Training also with the %d pictures of %s.", len(labels), folder)
     together = arrays._replace(
         train_images=np.concatenate([images, arrays.train_images]),
         train_labels=np.concatenate([labels, arrays.train_labels]),
     )
-    return source._replace(
-        arrays=together,
-        name=f"{source.name} with {folder.name}",
-        origin=f"{source.origin} and {folder}",
-    )
+    name, origin = f"{source.name} with {folder.name}", f"{source.origin} and {folder}"
+    return Source(together, name, origin, source.class_names)
 
 
 def _warn_of_fallback(name: str, error: DownloadError) -> None:

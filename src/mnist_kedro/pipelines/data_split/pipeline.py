@@ -2,12 +2,12 @@
 
 from kedro.pipeline import Pipeline, node, pipeline
 
-from mnist_kedro.pipelines.data_split.nodes import count_splits, split_folds, split_images
+from mnist_kedro.pipelines.data_split.nodes import count_splits, split_images
 
 
-def create_pipeline(folds: int | None = None) -> Pipeline:
-    """Return the pipeline from training labels to the tables of splits and folds, and counts."""
-    stage = pipeline(
+def create_pipeline() -> Pipeline:
+    """Return the pipeline from training labels to the table of splits, and their counts."""
+    return pipeline(
         [
             node(
                 split_images,
@@ -23,13 +23,3 @@ def create_pipeline(folds: int | None = None) -> Pipeline:
             ),
         ]
     )
-    if folds:
-        fold = node(
-            split_folds,
-            inputs=["splits", "params:data_split"],
-            outputs=[f"fold_{n}_splits" for n in range(1, folds + 1)],
-            name="split_folds",
-            tags="folds",
-        )
-        stage += pipeline([fold])
-    return stage

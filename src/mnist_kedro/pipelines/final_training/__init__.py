@@ -1,4 +1,4 @@
-"""Stage 5: refit the champion on everything and score it once on the test set."""
+"""Stage 5: refit the champion on all training images and score it once on the test set."""
 
 from mnist_kedro.pipelines.final_training.pipeline import create_pipeline
 

@@ -1,4 +1,4 @@
-"""An extra test, to which nobody has tuned: found before anything is trained, scored after all."""
+"""An extra test that nobody has tuned to: found before anything is trained, scored after all."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from mnist_kedro.classifiers.classifier import Classifier
-from mnist_kedro.data.extra_test import ExtraTest, Qmnist, load_extra_test
+from mnist_kedro.data.qmnist import ExtraTest, Qmnist, load_extra_test
 from mnist_kedro.evaluation.metrics import predict_labels, score_predictions
 from mnist_kedro.formats.idx import idx_sha256
-from mnist_kedro.parameters import Parameters
+from mnist_kedro.parameters import Parameters, UserError
 
 
 class FinalTrainingParameters(Parameters):
-    """The extra test, if there is to be one."""
+    """Where the extra test is, if there is to be one."""
 
     extra_test: str | None
     cache: Path
@@ -24,21 +24,20 @@ class FinalTrainingParameters(Parameters):
 def find_extra_test(
     parameters: FinalTrainingParameters, dataset_profile: dict[str, Any]
 ) -> dict[str, Any]:
-    """Make sure, before anything is trained, that there is the extra test that is wanted.
+    """Find the extra test before anything is trained, so that a missing one costs no time.
 
     Returns:
-        Its `name`, `images` (their number) and `sha256`; `name` is `None` if none is wanted.
+        Its `name`, `images` (their number) and `sha256`; `name` is `None` if there is to be none.
 
     Raises:
-        DownloadError: No mirror gave it.
-        FileNotFoundError: The folder or a file in it is missing.
-        ValueError: It is damaged, of other classes than the data set, or the data set itself.
+        UserError: It is missing, damaged, has classes that the data set does not have, or has the
+            images of the data set itself. `DownloadError` if no mirror gave it.
     """
     if parameters.extra_test is None:
         return {"name": None}
     test = _load(parameters, dataset_profile["class_names"])
     if idx_sha256(test.images) in dataset_profile["sha256"].values():
-        raise ValueError(
+        raise UserError(
             f"expected 'final_training.extra_test' to be other images than those of the data set, "
             f"found the same in {parameters.extra_test}"
         )
@@ -51,26 +50,26 @@ def score_extra_test(
     parameters: FinalTrainingParameters,
     class_names: Sequence[str],
 ) -> dict[str, Any]:
-    """Score a model on the extra test, if one is wanted.
+    """Score a model on the extra test, if there is one.
 
     Args:
         model: A fitted classifier.
         found: What `find_extra_test` returned.
-        parameters: Say where it is.
+        parameters: Say where the extra test is.
         class_names: Of the data set, in the order of its labels.
 
     Returns:
         `extra_test` (its name), `n_extra_test`, and `extra_test_accuracy` with `_low` and `_high`;
-        nothing if none is wanted.
+        nothing if there is none.
 
     Raises:
-        ValueError: It is not the one that was found.
+        UserError: It is not the one that was found.
     """
     if found["name"] is None:
         return {}
     test = _load(parameters, class_names)
     if test.sha256() != found["sha256"]:
-        raise ValueError(
+        raise UserError(
             f"expected the extra test to be {found['name']} as it was found before, found other "
             f"images or labels: run `kedro run --pipeline=final` again"
         )

@@ -1,8 +1,8 @@
-"""The model card: what the final model is, how good it is, and what it is bad at."""
+"""The model card: what the final model is, how good it is, and what it reads badly."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from mnist_kedro.evaluation.calibration import BINS
 from mnist_kedro.evaluation.metrics import accuracy_text, percent
 from mnist_kedro.lazy import pd
-from mnist_kedro.pipelines.final_training.markdown import share, table_of
 
 LISTED = 10  # mistakes and suspects
 # A sentence a line: plain text that people can read, and Markdown.
@@ -23,7 +22,7 @@ Reads **{test}** of {metrics[n_test]:,} test images.
 It was fitted on all {n_train:,} training images of {champion[data]}.
 The test images trained nothing, chose nothing, and were scored once in this run.
 {extra_test}
-Before, fitted on a part of the training images, it read {validation} of {validated}.
+Before, fitted on a part of the training images, it read {validation} of the validation images.
 Why it was chosen: {champion[reason]}
 In brackets after an accuracy: its 95 % interval (Wilson).
 
@@ -61,10 +60,10 @@ The sha256 of its files together: `{champion[data_sha256]}`.
 
 ## Limits
 
-- It reads every image as one of the classes {classes}: anything else and an empty sheet, too.
-- It knows images of 28x28 pixels, with what they show sized and placed as in {champion[data]}.
+- It reads every image as one of the classes {classes}, even an empty sheet.
+- It expects images of 28x28 pixels, sized and placed as in {champion[data]}.
   Photographs, other sizes and other places in the image were not measured.
-- How well it reads images of any other origin, such as other people's writing, was not measured.
+- How well it reads images from elsewhere, such as other people's writing, was not measured.
 
 ## Provenance
 
@@ -97,7 +96,6 @@ def write_model_card(
         provenance: What this run rests on: packages, code.
     """
     count, class_names = final_metrics["parameters"], champion["class_names"]
-    folds = champion.get("folds")
     predictions = _named(test_predictions, class_names)
     settings = {key: value for key, value in champion["settings"].items() if key != "seed"}
     block = {champion["candidate"]: settings}  # as in parameters_model_training.yml
@@ -108,7 +106,6 @@ def write_model_card(
         test=accuracy_text(final_metrics, "test"),
         extra_test=_extra_test(final_metrics),
         validation=accuracy_text(champion, "validation"),
-        validated=f"the rest, in {folds} folds" if folds else "the validation images",
         n_train=len(train_labels),
         classes=", ".join(class_names),
         settings=yaml.safe_dump(block, sort_keys=False, default_flow_style=None),
@@ -132,7 +129,7 @@ def _extra_test(metrics: dict[str, Any]) -> str:
 
 
 def _named(table: pd.DataFrame, class_names: Sequence[str]) -> pd.DataFrame:
-    """Return a table with the classes' names in the place of labels."""
+    """Return a table with the names of the classes in place of their labels."""
     names = dict(enumerate(class_names))
     return table.assign(**{key: table[key].map(names) for key in ("label", "prediction")})
 
@@ -140,10 +137,10 @@ def _named(table: pd.DataFrame, class_names: Sequence[str]) -> pd.DataFrame:
 def _weaknesses(report: pd.DataFrame, predictions: pd.DataFrame) -> str:
     scores = report[["recall", "precision", "f1"]].to_numpy().tolist()
     rows = [
-        (name, *map(share, each), count)
+        (name, *map(_share, each), count)
         for name, each, count in zip(report["name"], scores, report["images"], strict=True)
     ]
-    table = table_of(["class", "recall", "precision", "F1", "images"], rows)
+    table = _table(["class", "recall", "precision", "F1", "images"], rows)
     wrong = predictions[predictions["label"] != predictions["prediction"]]
     if wrong.empty:
         return f"{table}\n\nIt misread none of the test images."
@@ -154,9 +151,9 @@ def _weaknesses(report: pd.DataFrame, predictions: pd.DataFrame) -> str:
     return (
         f"{table}\n\n"
         f"It reads {worst['name']} worst: of {worst['images']:,.0f} images, "
-        f"{share(worst['recall'])}.\n"
+        f"{_share(worst['recall'])}.\n"
         f"It misread {len(wrong):,} images in all; its most frequent mistakes:\n\n"
-        f"{table_of(['label', 'read as', 'images'], most.to_numpy().tolist())}\n\n"
+        f"{_table(['label', 'read as', 'images'], most.to_numpy().tolist())}\n\n"
         f"Pictures: `confusion_matrix` and `misread_digits`."
     )
 
@@ -168,8 +165,8 @@ def _calibration(metrics: dict[str, Any], predictions: pd.DataFrame) -> str:
     confidence, accuracy = predictions["confidence"].mean(), metrics["test_accuracy"]
     tendency = "more" if confidence > accuracy else "less"
     return (
-        f"Expected calibration error {percent(error)} ({BINS} bins): by so much its confidence and "
-        f"its accuracy differ on average.\n"
+        f"Expected calibration error {percent(error)} ({BINS} bins): so far apart are its "
+        f"confidence and its accuracy, on average.\n"
         f"As a whole it is {tendency} confident than right: its mean confidence is "
         f"{percent(confidence)}, its accuracy {percent(accuracy)}.\n"
         f"Picture: `reliability_diagram`."
@@ -178,7 +175,7 @@ def _calibration(metrics: dict[str, Any], predictions: pd.DataFrame) -> str:
 
 def _suspects(metrics: dict[str, Any], predictions: pd.DataFrame, suspects: pd.DataFrame) -> str:
     if metrics["expected_calibration_error"] is None:
-        return "Not looked for: that takes probabilities, and this classifier gives none."
+        return "Not looked for: that needs probabilities, and this classifier gives none."
     if suspects.empty:
         return "cleanlab, which looks for them, suspects none of the test labels."
     rows = [
@@ -192,8 +189,25 @@ def _suspects(metrics: dict[str, Any], predictions: pd.DataFrame, suspects: pd.D
         f"{len(predictions):,} test labels.\n"
         f"Nobody has checked them: a label may be right and the image hard to read.\n"
         f"All are in `suspected_labels`; the most suspicious, counted from 0:\n\n"
-        f"{table_of(['index', 'label', 'read as', 'probability of the label'], rows)}\n\n"
+        f"{_table(['index', 'label', 'read as', 'probability of the label'], rows)}\n\n"
         f"A secondary figure: without these images it would read {percent(right / len(kept))} "
         f"({right:,} of {len(kept):,}).\n"
-        f"It flatters the model, which chose what to leave out; the accuracy is the one at the top."
+        f"That flatters the model, which chose the images to leave out: its accuracy is the one at "
+        f"the top."
+    )
+
+
+def _share(value: float) -> str:
+    """Return a fraction to a tenth of a percent; of no images there is none."""
+    return "none" if np.isnan(value) else f"{100 * value:.1f} %"
+
+
+def _table(header: list[str], rows: Iterable[Iterable[Any]]) -> str:
+    """Return a Markdown table whose columns stand in line in plain text, too."""
+    cells = [header, *([str(cell).replace("|", r"\|") for cell in row] for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    cells.insert(1, ["-" * (width - 1) + ":" for width in widths])
+    lines = (zip(line, widths, strict=True) for line in cells)
+    return "\n".join(
+        f"| {' | '.join(cell.rjust(width) for cell, width in line)} |" for line in lines
     )

@@ -38,13 +38,13 @@ def fit_final_model(
         champion: What `choose_champion` returned.
         train_images: `uint8 (n, 28, 28)`.
         train_labels: `uint8 (n,)`.
-        splits: Rows of `index`, `label`, `split`: no part of the fit, only checked.
+        splits: Rows of `index`, `label`, `split`: only checked, not used in the fit.
 
     Returns:
         The fitted classifier and its history, as `fit_classifier` has it.
 
     Raises:
-        ValueError: The images or the splits are not those on which the champion was chosen.
+        UserError: The images or the splits are not those on which the champion was chosen.
     """
     verify_data(champion["sha256"], train_images=train_images, train_labels=train_labels)
     verify_splits(splits, champion["splits_sha256"])
@@ -62,7 +62,7 @@ def score_final_model(
     extra_test: dict[str, Any],
     parameters: FinalTrainingParameters,
 ) -> tuple[dict[str, Any], pd.DataFrame]:
-    """Score the final model on the test set, once, and after it on the extra test, if there is one.
+    """Score the final model on the test set, once, and then on the extra test, if one is wanted.
 
     Args:
         final_model: The fitted classifier.
@@ -71,17 +71,16 @@ def score_final_model(
         test_images: `uint8 (n, 28, 28)`.
         test_labels: `uint8 (n,)`.
         extra_test: What `find_extra_test` returned.
-        parameters: Say where the extra test is.
+        parameters: Where the extra test is.
 
     Returns:
-        The metrics of `score_classifier`, `n_test`, `fit_seconds`, `candidate`, `data`,
-        `class_names` and `data_sha256`, and of the extra test `extra_test` (its name),
-        `n_extra_test` and `extra_test_accuracy` with `_low` and `_high`; and the predictions, a row
-        per test image: `index` (from 0), and the columns of `score_classifier`.
+        The metrics, and the predictions, a row per test image: `index` (from 0) and the columns of
+        `score_classifier`. The metrics are those of `score_classifier`, `n_test`, `fit_seconds`,
+        `candidate`, `data`, `class_names`, `data_sha256`, and those of `score_extra_test`.
 
     Raises:
-        ValueError: The images are not those that were ingested with the training data, or the
-            second test is not the one that was found.
+        UserError: The test images were not ingested with the training images, or the extra test has
+            changed since it was found.
     """
     verify_data(champion["sha256"], test_images=test_images, test_labels=test_labels)
     scores, predictions = score_classifier(final_model, test_images, test_labels, "test")
@@ -102,22 +101,22 @@ def score_final_model(
 def export_final_model(
     final_model: Classifier, test_images: NDArray[np.uint8]
 ) -> tuple[bytes, dict[str, Any]]:
-    """Export the final model to ONNX, and check that it predicts the same there.
+    """Export the final model to ONNX, and check that the export predicts the same.
 
     Args:
         final_model: The fitted classifier.
-        test_images: `uint8 (n, 28, 28)`; their labels have no part in it.
+        test_images: `uint8 (n, 28, 28)`, without their labels.
 
     Returns:
-        The ONNX model, and its `sha256` with the results of `compare_with_onnx`. No bytes, and
-        `None` with a `reason`, for a classifier of which there is no such model.
+        The ONNX model, and its `sha256` with the results of `compare_with_onnx`. A classifier that
+        has no such model gives no bytes, and a `sha256` of `None` with a `reason`.
     """
     from mnist_kedro.classifiers.onnx_export import compare_with_onnx, export_to_onnx
 
     try:
         final_onnx = export_to_onnx(final_model)
         comparison = compare_with_onnx(final_model, final_onnx, test_images)
-    except (ValueError, RuntimeError) as error:  # ours, and those of the exporters
+    except (ValueError, RuntimeError) as error:  # also how the exporters say that they cannot
         logger.warning("The final model has no ONNX export: %s.", error)
         return b"", {"sha256": None, "reason": str(error)}
     return final_onnx, {"sha256": hashlib.sha256(final_onnx).hexdigest()} | comparison
@@ -130,31 +129,28 @@ def describe_final_model(
     onnx_check: dict[str, Any],
     provenance: dict[str, Any],
 ) -> dict[str, Any]:
-    """Write down everything that is needed to make the final model again.
+    """Describe everything that is needed to make the final model again.
 
     Returns:
         `candidate`, `settings` (with the seed), `data`, `data_sha256`, the test accuracy with its
-        interval, `classes` in the order of the probabilities and their `class_names`, `onnx`, what
-        `export_final_model` found, and `provenance`: versions of all inputs and packages, and the
+        interval, `classes` in the order of the probabilities and their `class_names`, `onnx` (what
+        `export_final_model` found), and `provenance`: versions of all inputs and packages, and the
         git commit.
     """
     classes = final_model.classes_.tolist()
-    accuracy = {key: final_metrics[key] for key in final_metrics if key.startswith("test_accuracy")}
-    copied = ("candidate", "settings", "data", "data_sha256")
-    return (
-        {key: champion[key] for key in copied}
-        | accuracy
-        | {
-            "classes": classes,
-            "class_names": [champion["class_names"][label] for label in classes],
-            "onnx": onnx_check,
-            "provenance": provenance,
-        }
-    )
+    accuracy = ("test_accuracy", "test_accuracy_low", "test_accuracy_high")
+    return {
+        **{key: champion[key] for key in ("candidate", "settings", "data", "data_sha256")},
+        **{key: final_metrics[key] for key in accuracy},
+        "classes": classes,
+        "class_names": [champion["class_names"][label] for label in classes],
+        "onnx": onnx_check,
+        "provenance": provenance,
+    }
 
 
 def draw_reliability_diagram(test_predictions: pd.DataFrame) -> Figure:
-    """Draw how far the final model's confidence can be believed."""
+    """Draw how often the final model is right, by how confident it was."""
     known = test_predictions.dropna(subset="confidence")
     correct = (known["label"] == known["prediction"]).to_numpy()
     table = reliability_table(known["confidence"].to_numpy(), correct)
@@ -165,20 +161,20 @@ def draw_reliability_diagram(test_predictions: pd.DataFrame) -> Figure:
 def find_suspected_labels(test_predictions: pd.DataFrame) -> pd.DataFrame:
     """Find test images whose given label is probably wrong.
 
-    By confident learning: Northcutt et al., 2021, doi:10.1613/jair.1.12125. It wants probabilities
-    of images that did not train the model, and no test image did.
+    By confident learning: Northcutt et al., 2021, doi:10.1613/jair.1.12125. It needs probabilities
+    of images on which the model was not fitted, and the test images are such.
 
     Args:
         test_predictions: As `score_final_model` returns them.
 
     Returns:
-        A row per suspect, the most suspicious first: `index` (from 0, of the test images), `label`
-        (the given one), `prediction`, and `label_probability`, that of the given label. Empty for a
-        classifier without probabilities.
+        A row per suspect, the most suspicious first: `index` (of the test image, from 0), `label`
+        (the given one), `prediction`, and `label_probability`, the probability of the given label.
+        No rows for a classifier without probabilities.
     """
     from cleanlab.filter import find_label_issues
 
-    labels = test_predictions["label"].to_numpy()  # from 0: numbers of the columns below, too
+    labels = test_predictions["label"].to_numpy()  # from 0, so they also number the columns below
     probabilities = test_predictions.filter(like="probability_").to_numpy()
     suspects = np.array([], dtype=np.intp)
     if probabilities.size:

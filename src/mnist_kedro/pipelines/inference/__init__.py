@@ -1,4 +1,4 @@
-"""Stage 6: predict the digits of any IDX images."""
+"""Stage 6: predict the digits in anybody's images."""
 
 from mnist_kedro.pipelines.inference.pipeline import create_pipeline
 

@@ -1,4 +1,4 @@
-"""Read the digits of any images."""
+"""Read the digits in anybody's images."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from mnist_kedro.classifiers.classifier import Classifier
 from mnist_kedro.evaluation.contact_sheet import plot_contact_sheet
 from mnist_kedro.evaluation.metrics import predict_labels
 from mnist_kedro.lazy import Figure, pd
-from mnist_kedro.parameters import Parameters
+from mnist_kedro.parameters import Parameters, UserError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -23,18 +23,16 @@ if TYPE_CHECKING:
 
 BATCH = 256  # pictures in memory at once
 SHOWN = 24  # digits on the contact sheet
-COLUMNS = (
-    *("file", "label", "name", "confidence"),
-    *("second_label", "second_name", "second_confidence", "warning"),
-)
-NO_ANSWER = (None,) * 6  # labels, their names and confidences
+FIRST = ["label", "name", "confidence"]
+SECOND = ["second_label", "second_name", "second_confidence"]
+NO_ANSWER = (None,) * len(FIRST + SECOND)
 Row = tuple[Any, ...]
 Digit = NDArray[np.uint8] | None  # `(28, 28)`, if there is one
 
 
 def _exists(path: Path) -> Path:
     if not path.exists():
-        raise ValueError(
+        raise UserError(
             f"expected 'inference.images' to name a picture, an IDX, .npy or .csv file, or a "
             f"folder of them, found '{path}', which does not exist"
         )
@@ -42,7 +40,7 @@ def _exists(path: Path) -> Path:
 
 
 class InferenceParameters(Parameters):
-    """Whose digits to read."""
+    """Which images to read: a file or a folder, or the test images."""
 
     images: Annotated[Path, AfterValidator(_exists)] | None
 
@@ -58,18 +56,19 @@ def predict_images(
     Args:
         final_model: A fitted classifier of images.
         final_manifest: Has the names of its classes.
-        test_images: `uint8 (n, 28, 28)`, taken when `parameters` name no other.
+        test_images: `uint8 (n, 28, 28)`, read when `parameters` name no others.
         parameters: `images` may name a file or a folder, see `image_files.find_pictures`.
 
     Returns:
-        A row per image: `file`, `label`, its `name`, `confidence` (its probability),
-        `second_label`, `second_name` and `second_confidence` (the next best), and `warning`.
-        Confidences are empty for a model without probabilities, labels for an image that cannot be
-        read; its warning says why. And `ImageId` (from 1) and `Label` (its name, if all are
-        numbers), as Kaggle's Digit Recognizer wants them.
+        A row per image: `file`, `label`, its `name`, `confidence` (its probability), the same of
+        the next best in `second_label`, `second_name` and `second_confidence`, and `warning`. And a
+        row per image as Kaggle's Digit Recognizer wants it: `ImageId` (from 1) and `Label`, which
+        is the name of the class if all names are numbers. A model without probabilities leaves the
+        confidences and the second label empty. An image that cannot be read has no label, and a
+        warning that says why.
 
     Raises:
-        ValueError: No image can be read.
+        UserError: No image can be read.
     """
     from tqdm.auto import tqdm
 
@@ -82,15 +81,15 @@ def predict_images(
         while batch := list(islice(pictures, BATCH)):
             rows += _predict_batch(final_model, names, batch, see_all(batch))
             bar.update(len(batch))
-    predictions = pd.DataFrame(rows, columns=COLUMNS)
-    predictions = predictions.astype({"label": "Int64", "second_label": "Int64"})
-    predictions = predictions.astype({"confidence": float, "second_confidence": float})
+    predictions = pd.DataFrame(rows, columns=["file", *FIRST, *SECOND, "warning"]).astype(
+        {"label": "Int64", "second_label": "Int64", "confidence": float, "second_confidence": float}
+    )
     if predictions["label"].isna().all():
         why = predictions["warning"].iloc[0] if rows else "it holds no images"
-        where = f"{parameters.images}: "  # some reasons begin with it, too
-        raise ValueError(f"{where}expected digits, found none: {why.removeprefix(where)}")
+        where = f"{parameters.images}: "  # with which some reasons begin
+        raise UserError(f"{where}expected digits, found none: {why.removeprefix(where)}")
     ids = np.arange(1, len(predictions) + 1)
-    numbers = all(map(str.isdecimal, names.values()))  # as which labels do not always count
+    numbers = all(map(str.isdecimal, names.values()))  # such as 1 to 10, where labels are 0 to 9
     answers = pd.to_numeric(predictions["name"]) if numbers else predictions["label"]
     return predictions, pd.DataFrame({"ImageId": ids, "Label": answers.astype("Int64")})
 
@@ -101,9 +100,9 @@ def draw_contact_sheet(
     """Show what came in, what the model saw and what it said, for the least certain images.
 
     Args:
-        predictions: As `predict_images` returns them.
-        test_images: As it was given them.
-        parameters: As it was given them.
+        predictions: What `predict_images` returned.
+        test_images: Those that `predict_images` was given.
+        parameters: Those that `predict_images` was given.
     """
     title = f"{len(predictions):,} images"
     shown = predictions
@@ -143,7 +142,7 @@ def _predict_batch(
 
 
 def _best_two(model: Classifier, names: Mapping[int, str], images: NDArray[np.uint8]) -> list[Row]:
-    """Return label, name and confidence, and those of the second label, for each image.
+    """Return the values of `FIRST` and `SECOND` for each image.
 
     As plain numbers: small arrays, kept between large ones, would make memory grow with the images.
     """

@@ -8,6 +8,7 @@ from mnist_kedro.classifiers.build import flatten_and_scale
 from mnist_kedro.data.sources import embedded_digits
 from mnist_kedro.evaluation.metrics import wilson_interval
 from mnist_kedro.formats.idx import idx_sha256
+from mnist_kedro.parameters import UserError
 from mnist_kedro.pipelines.final_training.extra_test import (
     FinalTrainingParameters,
     find_extra_test,
@@ -65,7 +66,7 @@ def test_none_is_wanted(parameters, model):
 
 def test_the_test_images_themselves_are_refused(parameters):
     same = {"test_images": idx_sha256(embedded_digits().test_images)}
-    with pytest.raises(ValueError, match="other images than those of the data set, found the same"):
+    with pytest.raises(UserError, match="other images than those of the data set, found the same"):
         find_extra_test(parameters, PROFILE | {"sha256": same})
 
 
@@ -76,7 +77,7 @@ def test_another_than_the_one_that_was_found_is_refused(
     digits = embedded_digits()
     other = digits._replace(test_labels=np.roll(digits.test_labels, 1))
     write_idx_folder(tmp_path / "further", other)
-    with pytest.raises(ValueError, match="expected the extra test to be further as it was found"):
+    with pytest.raises(UserError, match="expected the extra test to be further as it was found"):
         score_extra_test(model, found, parameters, NAMES)
 
 

@@ -1,0 +1,109 @@
+"""An extra test that nobody has tuned to: QMNIST's further digits, or somebody's own images."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+import numpy as np
+from pydantic import Field
+
+from mnist_kedro.data.dataset_spec import FILES, PublishedFiles
+from mnist_kedro.data.mirrors import download
+from mnist_kedro.data.picture_folders import read_pictures
+from mnist_kedro.data.sources import find_file, read_file, read_files
+from mnist_kedro.formats.idx import IdxFormatError, idx_sha256
+from mnist_kedro.parameters import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+
+class Qmnist(PublishedFiles[Literal["test_images", "test_numbers"]]):
+    """QMNIST's test digits: eight numbers each, of which the first is the label.
+
+    Args:
+        first: The first digit to take, counted from 0.
+    """
+
+    SOURCE = "final_training.extra_test"
+
+    first: int = Field(ge=0)
+
+
+class ExtraTest(NamedTuple):
+    """Its name, images `uint8 (n, 28, 28)`, and labels `uint8 (n,)`."""
+
+    name: str
+    images: NDArray[np.uint8]
+    labels: NDArray[np.uint8]
+
+    def sha256(self) -> str:
+        """Return one checksum, in hex, of images and labels."""
+        both = idx_sha256(self.images) + idx_sha256(self.labels)
+        return hashlib.sha256(both.encode()).hexdigest()
+
+
+def load_extra_test(
+    source: str, qmnist: Qmnist, cache: Path, class_names: Sequence[str]
+) -> ExtraTest:
+    """Load an extra test.
+
+    Args:
+        source: `qmnist`, or a folder with QMNIST's two files, with two files like MNIST's test
+            files, or with pictures in `test/<class>/`.
+        qmnist: Names, checksums and mirrors of QMNIST's files.
+        cache: Folder that keeps what was downloaded.
+        class_names: Of the data set, in the order of its labels.
+
+    Raises:
+        DownloadError: No mirror gave a file.
+        IdxFormatError: A file is damaged, or the two do not belong together.
+        UserError: The folder or a file is missing, or has classes that the data set does not have.
+    """
+    if source == "qmnist":
+        return _take_digits(qmnist.name, download(qmnist, cache), qmnist.first, class_names)
+    folder = Path(source).expanduser().resolve()
+    if not folder.is_dir():
+        raise UserError(
+            f"expected 'extra_test' to be qmnist or a folder, found {source!r}, which is no folder"
+        )
+    if (folder / "test").is_dir():
+        return ExtraTest(folder.name, *read_pictures(folder / "test", class_names))
+    if any(folder.glob(f"{qmnist.files['test_images']}*")):
+        files, official = read_files(folder, qmnist)
+        name = qmnist.name if official else folder.name
+        return _take_digits(name, files, qmnist.first, class_names)
+    images = read_file("images", find_file(folder, FILES["test_images"]))
+    labels = read_file("labels", find_file(folder, FILES["test_labels"]))
+    return _checked(ExtraTest(folder.name, images, labels), len(class_names))
+
+
+def _take_digits(
+    name: str, files: Mapping[str, NDArray[Any]], first: int, class_names: Sequence[str]
+) -> ExtraTest:
+    """Take QMNIST's digits from `first` on, with the labels that the data set has for them."""
+    digits = [str(digit) for digit in files["test_numbers"][first:, 0]]
+    if missing := set(digits) - set(class_names):
+        raise UserError(
+            f"expected the digits of {name} among the classes, {', '.join(class_names)}, found no "
+            f"{', '.join(sorted(missing))}"
+        )
+    labels = np.array([class_names.index(digit) for digit in digits], np.uint8)
+    return _checked(ExtraTest(name, files["test_images"][first:], labels), len(class_names))
+
+
+def _checked(test: ExtraTest, n_classes: int) -> ExtraTest:
+    if len(test.images) != len(test.labels) or not len(test.labels):
+        raise IdxFormatError(
+            f"expected a label for each image of {test.name}, found {len(test.labels):,} labels "
+            f"and {len(test.images):,} images"
+        )
+    if (highest := test.labels.max()) >= n_classes:
+        raise IdxFormatError(
+            f"expected labels from 0 to {n_classes - 1} in {test.name}, found {highest}"
+        )
+    return test
