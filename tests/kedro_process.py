@@ -1,8 +1,8 @@
 """The real `kedro` command in a process of its own, without waiting for its imports each time.
 
 Every run imports PyTorch, scikit-learn, pandas and Matplotlib: five seconds, most of a small run. A
-fork server imports them once; each command is a fresh fork of it. MLflow, which reads variables that
-the project sets first, is imported by each.
+fork server imports them once; each command is a fresh fork of it. MLflow reads variables that the
+project sets first, so each command imports it itself.
 """
 
 import atexit
