@@ -177,7 +177,11 @@ def test_parts_run_alone_and_versions_can_be_chosen(used_project, run_kedro):
 @pytest.mark.parametrize(
     ("path", "stage", "sentence"),
     [
-        ("06_models/final_model/model.pkl", "inference", "the file is torn or was changed"),
+        (
+            "06_models/final_model/model.pkl",
+            "inference",
+            "the file was changed, so fit the model again",
+        ),
         (
             "01_raw/train-labels-idx1-ubyte",
             "data_split",

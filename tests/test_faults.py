@@ -1,37 +1,44 @@
 """A few of the faults that `make faults` tries by the dozen."""
 
+import time
+
 import pytest
 
 from tests.faults.__main__ import write_rows
-from tests.faults.harm import interrupt, measure, run_at_once
+from tests.faults.harm import interrupt, run_at_once
 from tests.faults.projects import Project
 
 ONE = ("logistic_regression",)
 
 
 @pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory):
-    return measure(tmp_path_factory.mktemp("undisturbed"), ONE)
+def after_two_at_once(tmp_path_factory):
+    """A project after two runs at once, their seconds, how many datasets each has saved, losses."""
+    project = Project(tmp_path_factory.mktemp("faults"), ONE)
+    start = time.monotonic()
+    lost = run_at_once(project, 2)
+    seconds = time.monotonic() - start
+    return project, seconds, len(project.saved(max(project.tracked()))), lost
 
 
-@pytest.fixture(scope="module")
-def project(tmp_path_factory):
-    return Project(tmp_path_factory.mktemp("interrupted"), ONE)
+@pytest.mark.slow
+def test_two_runs_may_start_at_once(after_two_at_once):
+    *_, lost = after_two_at_once
+    assert lost == []
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "moment", "how_next"),
-    [("kill", 0.6, ["--only-missing-outputs"]), ("sigterm", 0.4, []), ("full", 0.2, [])],
+    [
+        ("kill", 0.6, []),
+        ("sigterm", 0.4, ["--only-missing-outputs"]),
+        ("full", 0.2, ["--only-missing-outputs"]),
+    ],
 )
-def test_a_run_may_be_interrupted(project, undisturbed, name, moment, how_next):
-    seconds, datasets = undisturbed
+def test_a_run_may_be_interrupted(after_two_at_once, name, moment, how_next):
+    project, seconds, datasets, _ = after_two_at_once
     assert interrupt(project, name, moment * seconds, datasets, *how_next) == []
-
-
-@pytest.mark.slow
-def test_two_runs_may_start_at_once(tmp_path):
-    assert run_at_once(Project(tmp_path, ONE), 2) == []
 
 
 def test_the_table_keeps_the_rows_of_other_faults(tmp_path):
