@@ -113,25 +113,31 @@ class ProjectHooks:
             self._end(run_params)
             raise
 
-    @hook_impl
+    @hook_impl(wrapper=True)
     def after_pipeline_run(
         self, run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog
-    ) -> None:
-        """Print what came out."""
+    ) -> Generator[None, Any, Any]:
+        """Print what came out, then let other hooks say what they have to."""
         from mnist_kedro.run.summary import print_summary
 
-        self._end(run_params)
         print_summary(pipeline.all_outputs(), catalog, run_params["env"])
+        try:
+            return (yield)
+        finally:
+            self._end(run_params)
 
     @hook_impl
     def on_node_error(self, error: Exception, node: Node) -> None:
         """Say where it was."""
         error.add_note(f"in {node.name}")
 
-    @hook_impl
-    def on_pipeline_error(self, run_params: dict[str, Any]) -> None:
-        """Let go of the version."""
-        self._end(run_params)
+    @hook_impl(wrapper=True)
+    def on_pipeline_error(self, run_params: dict[str, Any]) -> Generator[None, Any, Any]:
+        """Let go of the version when all other hooks have done so."""
+        try:
+            return (yield)
+        finally:
+            self._end(run_params)
 
     def _end(self, run_params: dict[str, Any]) -> None:
         if lock := self._locks.pop(run_params["run_id"], None):

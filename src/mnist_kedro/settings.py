@@ -11,6 +11,7 @@ from omegaconf.resolvers import oc
 
 from mnist_kedro.hooks import ProjectHooks
 from mnist_kedro.run.progress import ProgressHooks
+from mnist_kedro.tracking import TrackingHooks
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 # Kedro's own call, on every run; nothing that a user of this project could change.
@@ -30,7 +31,7 @@ LOGGING_FILE = PROJECT / "conf" / "logging.yml"
 if LOGGING_FILE.exists() and not Path("conf/logging.yml").exists():
     LOGGING.configure(yaml.safe_load(LOGGING_FILE.read_text(encoding="utf-8")))
 
-HOOKS = (ProjectHooks(), ProgressHooks())
+HOOKS = (ProjectHooks(), ProgressHooks(), TrackingHooks())
 CONFIG_LOADER_ARGS = {
     "base_env": "base",
     "default_run_env": "local",

@@ -1,157 +1,260 @@
-"""Whether the status of runs is true, and what a run does where MLflow cannot be reached."""
+"""What MLflow holds of a run, and with which status, whatever happens to the run."""
 
+import multiprocessing
+import os
 import signal
 import sqlite3
+import subprocess
+import sys
+import textwrap
+from contextlib import closing, suppress
+from pathlib import Path
 
+import mlflow
+import numpy as np
 import pytest
-from kedro.framework.project import settings
-from kedro.framework.session import KedroSession
-from kedro.framework.startup import bootstrap_project
+from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
 
-from .conftest import ON, TRACKED, TWO, runs_in, store, wait_until
+from mnist_kedro.tracking import TrackingHooks
 
-pytestmark = pytest.mark.slow
+from .conftest import IMAGES, SAVED, Run, outputs_of, runs_in, statuses, store, wait_until
 
-ENDLESS = "candidates.mlp_64.hyperparameters.epochs=100000"
-
-
-def trains_the_second(database):
-    """Whether the first candidate is logged; MLflow's client would join in making the tables."""
-    if not database.exists():
-        return False
-    try:
-        with sqlite3.connect(database) as connection:
-            query = "SELECT * FROM runs WHERE status = 'FINISHED'"
-            return bool(connection.execute(query).fetchall())
-    except sqlite3.OperationalError:  # the tables are being made
-        return False
+ALL = ("train", "report", "choose", "fit", "score", "write")
+FINISHED = dict.fromkeys(("parent", "tiny", "final_model"), "FINISHED")
 
 
-@pytest.mark.parametrize("runner", ["ThreadRunner", "ParallelRunner"])
-def test_other_runners_log_the_same(used_project, run_kedro, runner):
-    done = run_kedro(used_project, "run", f"--runner={runner}", *TWO, ON)
-    assert done.returncode == 0, done.stderr
-    client, runs = runs_in(store(used_project))
-    assert set(runs) == {"parent", "logistic_regression", "mlp_64"}
-    assert {run.info.status for run in runs.values()} == {"FINISHED"}
-    assert runs["parent"].data.tags["kedro_runner"] == runner
-    for name in ("logistic_regression", "mlp_64"):
-        files = {file.path for file in client.list_artifacts(runs[name].info.run_id)}
-        assert {"confusion_matrix.png", "class_report.csv", "misread_digits.png"} <= files
-        assert runs[name].data.metrics["validation_accuracy"] > 0.9
-        assert len(runs[name].outputs.model_outputs) == 1
+def test_a_model_is_logged_as_soon_as_it_is_saved_and_the_rest_at_the_end(
+    begin, database, tmp_path, capsys
+):
+    run = begin()
+    assert statuses(database, tmp_path.name) == {"parent": "RUNNING"}
+    run.save("train")
+    assert statuses(database, tmp_path.name) == {"parent": "RUNNING", "tiny": "FINISHED"}
+    run.save("report", "choose", "fit", "score", "write")
+    run.finish()
+    assert statuses(database, tmp_path.name) == FINISHED
+    assert capsys.readouterr().out == f"MLflow    {database}\n"
+
+    client, runs = runs_in(database, tmp_path.name)
+    tiny, final, parent = (runs[name] for name in ("tiny", "final_model", "parent"))
+    assert parent.data.tags["mlflow.note.content"] == "Champion: The only one."
+    assert parent.data.tags["kedro_runner"] == "ThreadRunner"
+    assert "git_dirty" not in parent.data.tags
+    assert parent.data.params["many.119"] == "119"  # more than MLflow takes at once
+    assert parent.data.params["url"] == "http://***@host/"
+    assert parent.data.metrics["test_accuracy"] == 0.5
+    assert tiny.data.params["random_state"] == "7"
+    assert tiny.data.params["transformers"] == "['flatten']"
+    points = client.get_metric_history(tiny.info.run_id, "validation_accuracy")
+    assert [point.step for point in sorted(points, key=lambda p: p.step)] == list(range(1, 401))
+    assert tiny.data.metrics["validation_accuracy"] == 0.75
+    assert [f.path for f in client.list_artifacts(tiny.info.run_id)] == ["class_report.csv"]
+    assert [f.path for f in client.list_artifacts(final.info.run_id)] == ["model_card.md"]
+    (output,) = final.outputs.model_outputs
+    model = client.get_logged_model(output.model_id)
+    assert {"test_accuracy", "validation_accuracy"} <= {metric.key for metric in model.metrics}
+    registered = client.get_model_version_by_alias("m", "champion")
+    assert (registered.run_id, registered.tags["data"]) == (final.info.run_id, "digits")
+    loaded = mlflow.sklearn.load_model(registered.source)
+    assert np.array_equal(loaded.predict(IMAGES), SAVED["final_model"].predict(IMAGES))
 
 
-def test_a_search_goes_on_where_it_was_and_every_trial_is_logged(used_project, run_kedro):
-    tuning = "tuning.trials={},tuning.epochs=2"
-    first = run_kedro(used_project, "run", "--pipelines=tuning", "--params", tuning.format(1))
-    assert first.returncode == 0, first.stderr
-    assert "Best      of 1 networks, 0 of them pruned" in first.stdout
-    second = ("run", "--pipelines=tuning", "--params", f"{tuning.format(3)},{ON}")
-    done = run_kedro(used_project, *second)
-    assert "Going on with the 1 trials of an earlier run." in done.stderr
-    client, runs = runs_in(store(used_project))
-    assert set(runs) == {"parent", "trial_0", "trial_1", "trial_2"}
-    for name in set(runs) - {"parent"}:
-        data = runs[name].data
-        assert data.tags["trial_state"] == "complete"
-        assert {"candidate", "learning_rate"} <= set(data.params)
-        assert 0 < data.metrics["validation_accuracy"] <= 1
-    files = {file.path for file in client.list_artifacts(runs["parent"].info.run_id)}
-    assert {"tuning_trials.csv", "tuning_chart.json"} <= files
+def test_what_an_earlier_run_saved_is_not_logged_again(begin, database, tmp_path):
+    run = begin()
+    run.save(*ALL)
+    run.finish()
+    again = Run(TrackingHooks(), tmp_path / "project", "later", uri=database, experiment="again")
+    again.catalog["provenance"].load()["versions"]["tiny.metrics"] = "2026"
+    for name in ALL:
+        for output in outputs_of(name):
+            again.catalog.save(output, SAVED[output])
+    again.start().finish()
+    assert set(runs_in(database, "again")[1]) == {"parent", "final_model"}
+
+
+def test_every_trial_of_a_search_is_logged(begin, database, tmp_path):
+    run = begin()
+    run.save("search")
+    run.finish()
+    _, runs = runs_in(database, tmp_path.name)
+    assert {name: run.data.params for name, run in runs.items() if name != "parent"} == {
+        "trial_0": {"candidate": "64", "learning_rate": "0.01"},
+        "trial_1": {"candidate": "128-64", "learning_rate": "0.1"},
+    }
+    assert runs["trial_0"].data.metrics == {"validation_accuracy": 0.9, "parameters": 50.0}
+    assert runs["trial_1"].data.metrics == {"validation_accuracy": 0.8}
+    assert runs["trial_1"].data.tags["trial_state"] == "pruned"
+
+
+def test_a_local_database_is_shown_by_make_ui(tmp_path, database, capsys):
+    os.link(database.removeprefix("sqlite:///"), tmp_path / "mlflow.db")
+    Run(TrackingHooks(), tmp_path, experiment="local").start().finish()
+    assert capsys.readouterr().out == "MLflow    make ui  compares runs\n"
+
+
+def test_a_run_that_is_not_tracked_leaves_nothing_says_nothing_and_imports_no_mlflow(tmp_path):
+    code = """
+        import sys
+        from types import SimpleNamespace
+        from mnist_kedro.tracking import TrackingHooks
+
+        tracking = dict(enabled=False, uri=None, experiment="e", registered_model="m")
+        catalog = SimpleNamespace(load={"params:tracking": tracking}.get)
+        params = {"run_id": "1", "project_path": "."}
+        hooks = TrackingHooks()
+        hooks.before_pipeline_run(params, None, catalog)
+        hooks.before_node_run("1")
+        hooks.after_pipeline_run(params, catalog)
+        hooks.on_pipeline_error(ValueError(), params)
+        assert "mlflow" not in sys.modules
+    """
+    command = [sys.executable, "-c", textwrap.dedent(code)]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_after_an_exception_the_run_failed_and_finished_candidates_are_logged(
-    used_project, run_kedro
+    begin, database, tmp_path
 ):
-    broken = "candidates.mlp_64.hyperparameters.learning_rate=1e30"
-    done = run_kedro(used_project, "run", *TWO, f"{ON},{broken}")
-    assert done.returncode == 1
-    _, runs = runs_in(store(used_project))
-    assert runs["parent"].info.status == "FAILED"
-    why = runs["parent"].data.tags["mlflow.note.content"]
-    assert why.startswith("Failed: expected a finite loss")
-    assert why.endswith("(in mlp_64.train_candidate)")
-    assert "mlp_64" not in runs
-    finished = runs["logistic_regression"]
-    assert finished.info.status == "FINISHED"
-    assert finished.data.metrics["validation_accuracy"] > 0.9
+    run = begin()
+    for name in outputs_of("train"):
+        run.catalog.save(name, SAVED[name])
+    run.fail(ValueError("no http://me:secret@host/"))
+    assert statuses(database, tmp_path.name) == {"parent": "FAILED", "tiny": "FINISHED"}
+    tags = runs_in(database, tmp_path.name)[1]["parent"].data.tags
+    assert tags["mlflow.note.content"] == "Failed: no http://***@host/"
 
 
 @pytest.mark.parametrize(
-    ("number", "runner"),
-    [
-        (signal.SIGINT, "SequentialRunner"),
-        (signal.SIGTERM, "SequentialRunner"),
-        (signal.SIGTERM, "ThreadRunner"),
-        (signal.SIGTERM, "ParallelRunner"),
-    ],
+    ("error", "is_bug"),
+    [(MlflowException("no\nhttp://me:secret@host/"), False), (KeyError(), True)],
 )
-def test_after_a_signal_the_run_was_killed(used_project, start, number, runner):
-    process = start(used_project, f"--runner={runner}", *TWO, f"{ON},{ENDLESS}")
-    wait_until(lambda: trains_the_second(used_project / "mlflow.db"))
-    process.send_signal(number)
-    _, errors = process.communicate(timeout=5)
-    name = {signal.SIGINT: "Ctrl-C", signal.SIGTERM: "SIGTERM"}[number]
-    assert process.returncode == 128 + number
-    assert errors.endswith(f"Stopped by {name}.\n")
-    assert "Traceback" not in errors
-    _, runs = runs_in(store(used_project))
-    assert runs["parent"].info.status == "KILLED", errors
+def test_a_run_that_mlflow_fails_goes_on_with_one_warning(
+    begin, database, tmp_path, monkeypatch, caplog, capsys, error, is_bug
+):
+    def fail(*_, **__):
+        raise error
+
+    run = begin()
+    monkeypatch.setattr(MlflowClient, "log_model_artifacts", fail)
+    run.save("train")
+    run.save("report", "choose", "fit", "score", "write")
+    run.finish()
+    (record,) = [each for each in caplog.records if each.name == "mnist_kedro.tracking.hooks"]
+    assert record.getMessage().startswith("MLflow does not take what this run logs (")
+    assert "secret" not in record.getMessage()
+    assert bool(record.exc_info) is is_bug  # a bug shows its traceback
+    assert capsys.readouterr().out == ""
+    assert statuses(database, tmp_path.name) == {"parent": "FAILED", "tiny": "FAILED"}
 
 
-def test_after_ctrl_c_while_a_candidate_is_logged_it_was_killed_too(used_project, monkeypatch):
-    def interrupt(*_):
-        raise KeyboardInterrupt
+def test_a_forked_process_logs_nothing(begin, database, tmp_path):
+    run = begin()
+    worker = multiprocessing.get_context("fork").Process(target=run.save, args=("train",))
+    worker.start()
+    worker.join()
+    assert worker.exitcode == 0
+    assert statuses(database, tmp_path.name) == {"parent": "RUNNING"}
+    run.finish()
 
-    monkeypatch.setattr("mnist_kedro.tracking.run.log_model", interrupt)
-    monkeypatch.chdir(used_project)
-    bootstrap_project(used_project)
-    on = {"tracking": {"enabled": True}}
-    with (
-        pytest.raises(KeyboardInterrupt),
-        KedroSession.create(runtime_params=on) as session,
-    ):
-        session.run(namespaces=["logistic_regression"])
-    settings.HOOKS[-1]._end("KILLED")  # as at exit
-    settings.HOOKS[0]._end()  # which gives the temporary folder back
+
+def test_runs_of_one_process_do_not_meet_and_nothing_of_mlflow_is_changed(begin, database):
+    before = mlflow.get_tracking_uri()
+    hooks = TrackingHooks()
+    first = begin(hooks=hooks, experiment="first", run_id="1")
+    second = begin(hooks=hooks, experiment="second", run_id="2")
+    first.save("train")
+    second.fail(ValueError("no"))
+    first.finish()
+    assert statuses(database, "first") == {"parent": "FINISHED", "tiny": "FINISHED"}
+    assert statuses(database, "second") == {"parent": "FAILED"}
+    assert mlflow.get_tracking_uri() == before
+    assert mlflow.active_run() is None
+    changed = {"MLFLOW_TRACKING_URI", "MLFLOW_EXPERIMENT_ID", "MLFLOW_RUN_ID"}
+    assert not changed & os.environ.keys()
+
+
+def test_the_next_run_ends_killed_ones_of_this_project_alone(
+    begin, database, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("mnist_kedro.tracking.store.is_alive", lambda _, run_id: run_id != "dead")
+    for run_id, project in (("dead", "a"), ("alive", "a"), ("dead", "b")):
+        begin(run_id=run_id, project=tmp_path / project)
+    begin(run_id="next", project=tmp_path / "a").finish()
+    client = MlflowClient(database)
+    experiment = client.get_experiment_by_name(tmp_path.name).experiment_id
+    found = {
+        (Path(run.data.tags["kedro_project"]).name, run.info.run_name): run.info.status
+        for run in client.search_runs([experiment])
+    }
+    assert found == {
+        ("a", "dead"): "KILLED",
+        ("a", "alive"): "RUNNING",
+        ("b", "dead"): "RUNNING",
+        ("a", "next"): "FINISHED",
+    }
+
+
+@pytest.mark.parametrize("error", ["KeyboardInterrupt", "SystemExit(143)"])
+def test_a_run_that_no_hook_ends_was_killed(database, tmp_path, error):
+    """Also the child that was just being logged."""
+    code = f"""
+        from pathlib import Path
+        from mlflow import MlflowClient
+        from mnist_kedro.tracking import TrackingHooks
+        from tests.tracking.conftest import Run
+
+        def stop(*_):
+            raise {error}
+
+        run = Run(TrackingHooks(), Path(), uri={database!r}, experiment={tmp_path.name!r}).start()
+        MlflowClient.log_model_artifacts = stop
+        run.save("train")
+    """
+    root = Path(__file__).parents[2]
+    environment = os.environ | {"PYTHONPATH": f"{root}{os.pathsep}{root / 'src'}"}
+    command = [sys.executable, "-c", textwrap.dedent(code)]
+    subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, check=False)
+    assert statuses(database, tmp_path.name) == {"parent": "KILLED", "tiny": "KILLED"}
+
+
+def has_finished(database, name):
+    """Whether this run is FINISHED; MLflow's client would join in making the tables."""
+    if not database.exists():
+        return False
+    with closing(sqlite3.connect(database)) as connection:
+        query = "SELECT 1 FROM runs WHERE name = ? AND status = 'FINISHED'"
+        with suppress(sqlite3.OperationalError):  # the tables are being made
+            return connection.execute(query, [name]).fetchone() is not None
+    return False
+
+
+@pytest.mark.slow
+def test_after_sigterm_a_real_run_was_killed_and_what_was_saved_is_there(used_project, start):
+    endless = "tracking.enabled=true,candidates.mlp_64.hyperparameters.epochs=100000"
+    process = start(used_project, "--namespaces=logistic_regression,mlp_64", "--params", endless)
+    wait_until(lambda: has_finished(used_project / "mlflow.db", "logistic_regression"))
+    process.send_signal(signal.SIGTERM)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 128 + signal.SIGTERM, errors
+    found = statuses(store(used_project), "mnist_kedro")
+    assert found == {"parent": "KILLED", "logistic_regression": "FINISHED"}
+
+
+@pytest.mark.slow
+def test_parallel_runs_log_the_same(used_project, run_kedro):
+    names = ("logistic_regression", "mlp_64")
+    on = ("--namespaces=" + ",".join(names), "--params", "tracking.enabled=true")
+    done = run_kedro(used_project, "run", "--runner=ParallelRunner", *on)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.endswith("MLflow    make ui  compares runs\n")
     _, runs = runs_in(store(used_project))
     assert {name: run.info.status for name, run in runs.items()} == dict.fromkeys(
-        ("parent", "logistic_regression"), "KILLED"
+        ("parent", *names), "FINISHED"
     )
-
-
-def test_two_runs_that_start_at_once_on_a_fresh_clone_both_succeed(project, start):
-    arguments = ("--pipelines=data_ingestion", "--params", TRACKED)
-    both = [start(project, *arguments) for _ in range(2)]
-    for process in both:
-        _, errors = process.communicate(timeout=300)
-        assert process.returncode == 0, errors
-    client, _ = runs_in(store(project))
-    runs = client.search_runs([client.get_experiment_by_name("mnist_kedro").experiment_id])
-    assert [run.info.status for run in runs] == ["FINISHED", "FINISHED"]
-
-
-def test_a_server_that_is_not_there_ends_the_run_before_anything_is_saved(
-    project, run_kedro, free_port
-):
-    uri = f"http://127.0.0.1:{free_port}"
-    done = run_kedro(project, "run", "--params", f"{TRACKED},tracking.uri={uri}")
-    assert done.returncode == 1
-    assert done.stderr.splitlines()[-1].startswith(
-        f"Error: expected MLflow's server or database at {uri}"
-    )
-    assert "Traceback" not in done.stderr
-    assert not list((project / "data").rglob("*.json"))
-
-
-def test_one_parameter_switches_tracking_off_and_mlflow_is_not_imported(project, start, tmp_path):
-    (tmp_path / "mlflow.py").write_text("raise SystemExit('mlflow was imported')")
-    arguments = ("--pipelines=data_ingestion", "--params")
-    off = "data_ingestion.source=embedded,tracking.enabled=false"
-    process = start(project, *arguments, off, PYTHONPATH=str(tmp_path))
-    _, errors = process.communicate(timeout=180)
-    assert process.returncode == 0, errors
-    assert not list(project.glob("ml*"))
-    on = start(project, *arguments, TRACKED, PYTHONPATH=str(tmp_path))
-    assert "mlflow was imported" in on.communicate(timeout=180)[1]  # so the trap works
+    assert runs["parent"].data.tags["kedro_runner"] == "ParallelRunner"
+    for name in names:
+        assert runs[name].data.metrics["validation_accuracy"] > 0.9
+        assert len(runs[name].outputs.model_outputs) == 1

@@ -15,8 +15,8 @@ def test_parameters_are_flat_and_without_passwords():
     }
     assert public_parameters(parameters) == {
         "data_ingestion.source": "auto",
-        "data_ingestion.mirrors": ["https://***@host/mnist/", "https://***@host/"],
-        "data_split.sample_size": None,
-        "data_split.shares": [0.8, 0.2],
-        "tuning.trials": 3,
+        "data_ingestion.mirrors": "['https://***@host/mnist/', 'https://***@host/']",
+        "data_split.sample_size": "None",
+        "data_split.shares": "[0.8, 0.2]",
+        "tuning.trials": "3",
     }

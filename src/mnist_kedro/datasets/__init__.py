@@ -7,14 +7,8 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
         "idx_dataset": ["IdxDataset"],
-        "markdown_dataset": ["MarkdownDataset"],
         "model_dataset": ["ModelDataset"],
-        "standard": [
-            "CSVDataset",
-            "JSONDataset",
-            "MatplotlibDataset",
-            "PlotlyDataset",
-            "TextDataset",
-        ],
+        "tables_and_figures": ["CSVDataset", "MatplotlibDataset", "PlotlyDataset"],
+        "text_files": ["JSONDataset", "MarkdownDataset", "TextDataset"],
     },
 )

@@ -1,4 +1,4 @@
-"""When MLflow learns of a run: at its start, as soon as a candidate is saved, and at its end.
+"""When MLflow learns of a run: at its start, as soon as a model is saved, and at its end.
 
 Everything is logged from the main process, from what was saved, so it is the same under every
 runner, and no node knows of it. MLflow is imported only when a run tracks: that takes seconds.
@@ -9,24 +9,20 @@ from __future__ import annotations
 import atexit
 import logging
 import os
-import threading
-from contextlib import ExitStack, nullcontext, suppress
-from functools import partial
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import click
 from kedro.framework.hooks import hook_impl
 
-from mnist_kedro.parameters import public_address, sentence_of
-from mnist_kedro.run.progress import CompletedNodes
-from mnist_kedro.run.runs import has_ended
-from mnist_kedro.run.stopping import is_stopping, last_words
+from mnist_kedro.parameters import UserError, public_address
 from mnist_kedro.tracking.store import (
+    ADDRESS,
     TrackingParameters,
-    in_a_hurry,
     open_experiment,
     public_reason,
-    refusals_told,
+    refusals,
 )
 
 if TYPE_CHECKING:
@@ -44,77 +40,82 @@ class TrackingHooks:
     """Tracks each run in MLflow, unless `tracking.enabled` is false."""
 
     def __init__(self) -> None:
-        self._run: TrackedRun | None = None
-        self._until_end = ExitStack()
-        self._process = 0
-        self._refused = False
-        self._ending = threading.Lock()
+        # By process, too: one that is forked during a run must not log it.
+        self._runs: dict[tuple[int, str | None], TrackedRun] = {}
 
-    @hook_impl(trylast=True)  # after the hook that gives the run its `provenance`
+    @hook_impl
     def before_pipeline_run(
         self, run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog
     ) -> None:
         """Start the run in MLflow.
 
         Raises:
-            ConnectionError: The server does not answer, or does not take the run.
+            UserError: The server or database does not answer, or does not take the run.
         """
-        self._end("KILLED")  # the run before, which Ctrl-C ended in a notebook
-        tracking = TrackingParameters.model_validate(catalog.load("params:tracking"))
-        if not tracking.enabled:
+        parameters = TrackingParameters.model_validate(catalog.load("params:tracking"))
+        if not parameters.enabled:
             return
-        project = Path(run_params["project_path"])
-        experiment_id = open_experiment(tracking, project)
-        from mnist_kedro.tracking.run import TrackedRun
+        project, run_id = Path(run_params["project_path"]), run_params["run_id"]
+        try:
+            experiment = open_experiment(parameters, project)
+            from mnist_kedro.tracking.run import TrackedRun
 
-        self._process, self._refused = os.getpid(), False
-        atexit.register(self._end, "KILLED")  # after Ctrl-C in a notebook
-        self._until_end.callback(atexit.unregister, self._end)
-        self._until_end.enter_context(last_words(lambda: self._end("KILLED")))
-        with refusals_told(tracking, project):
-            self._run = TrackedRun(
-                experiment_id, tracking.registered_model, run_params, pipeline, catalog
-            )
-        self._log(lambda run: run.end_killed_runs(partial(has_ended, project)))
-        self._log(lambda run: run.log_parameters(catalog.load("parameters")))
-        self._until_end.enter_context(
-            CompletedNodes(lambda name: self._log(lambda run: run.log_node(name)))
-        )
-
-    @hook_impl
-    def after_pipeline_run(self) -> None:
-        """Log what is left, and end the run."""
-        self._log(lambda run: run.log_rest())
-        self._end("FINISHED")
+            name = parameters.registered_model
+            run = TrackedRun(experiment, name, run_params, pipeline, catalog)
+        except refusals() as error:
+            raise UserError(
+                f"expected the experiment '{parameters.experiment}' in MLflow at "
+                f"{public_address(parameters.address(project))}, found: {public_reason(error)}; "
+                f"start it, change 'tracking.uri' or {ADDRESS}, or add --params "
+                f"tracking.enabled=false"
+            ) from None  # what MLflow says in full may have the password
+        self._runs[os.getpid(), run_id] = run
+        atexit.register(self._end, run_id, "KILLED")  # Kedro calls no hook after Ctrl-C
 
     @hook_impl
-    def on_pipeline_error(self, error: Exception) -> None:
-        """End the run as failed; the candidates that were finished are logged."""
-        self._log(lambda run: run.describe(public_address(f"Failed: {sentence_of(error)}")))
-        self._end("KILLED" if is_stopping() else "FAILED")  # a worker may have been stopped first
+    def before_node_run(self, run_id: str | None) -> None:
+        """Log the models that were saved before this node."""
+        self._log(run_id, lambda run: run.log_models())
 
-    def _log(self, step: Callable[[TrackedRun], None]) -> None:
+    @hook_impl
+    def after_pipeline_run(self, run_params: dict[str, Any], catalog: DataCatalog) -> None:
+        """Log what is left, end the run, and say where it is."""
+        run_id = run_params["run_id"]
+        self._log(run_id, lambda run: run.log_rest())
+        if self._end(run_id, "FINISHED"):
+            parameters = TrackingParameters.model_validate(catalog.load("params:tracking"))
+            way = parameters.way_there(Path(run_params["project_path"]))
+            click.echo(f"{click.style('MLflow', bold=True)}    {way}")
+
+    @hook_impl
+    def on_pipeline_error(self, error: Exception, run_params: dict[str, Any]) -> None:
+        """Log what was finished, and end the run as failed."""
+        run_id = run_params["run_id"]
+        self._log(run_id, lambda run: run.log_rest())
+        self._log(run_id, lambda run: run.describe(public_address(f"Failed: {error}")))
+        self._end(run_id, "FAILED")
+
+    def _log(self, run_id: str | None, step: Callable[[TrackedRun], None]) -> None:
         """Do a step of logging; if that cannot be done, say so and go on without MLflow."""
-        if self._run is None or self._refused:
+        run = self._runs.get((os.getpid(), run_id))
+        if run is None:
             return
         try:
-            step(self._run)
-        except Exception as error:  # noqa: BLE001 (each kind of store has errors of its own)
-            self._refused = True
-            logger.warning(
-                "MLflow does not take what this run logs (%s): it goes on untracked, and all "
-                "results are saved in the catalog as ever.",
-                public_reason(error),
-            )
+            step(run)
+        except Exception as error:  # a run that MLflow fails goes on
+            if self._end(run_id, "FAILED"):
+                logger.warning(
+                    "MLflow does not take what this run logs (%s): it goes on untracked, and all "
+                    "results are saved in the catalog as ever.",
+                    public_reason(error),
+                    exc_info=not isinstance(error, refusals()),  # a bug
+                )
 
-    def _end(self, status: str) -> None:
-        """End the run with this status, if it has none yet."""
-        if os.getpid() != self._process:
-            return  # nothing has begun, or this is a worker
-        with self._ending:
-            run, self._run = self._run, None
-            self._until_end.close()
-        if run:
-            hurry = in_a_hurry() if self._refused else nullcontext()
-            with suppress(Exception), hurry:  # if it fails, it has been said
-                run.end(status)
+    def _end(self, run_id: str | None, status: str) -> bool:
+        """End a run with this status; return whether it was tracked until now."""
+        run = self._runs.pop((os.getpid(), run_id), None)
+        if run is None:
+            return False
+        with suppress(Exception):  # what can be said of a server that fails has been said
+            run.end(status)
+        return True

@@ -1,45 +1,60 @@
-"""What MLflow learns of a run: parameters, metrics, curves, figures, data and models."""
+"""What MLflow learns of a run: parameters, metrics, curves, figures, data and models.
+
+All of it goes through one client: MLflow's active run, experiment and address belong to the whole
+process, in which there may be other runs.
+"""
 
 from __future__ import annotations
 
-import tempfile
 import time
-from pathlib import Path
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path, PurePath
+from tempfile import TemporaryDirectory
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
-import mlflow
-from mlflow import MlflowClient
+import mlflow.sklearn
+import numpy as np
+from mlflow import entities
 from mlflow.data.code_dataset_source import CodeDatasetSource
 from mlflow.data.numpy_dataset import from_numpy
-from mlflow.entities import DatasetInput, InputTag, Metric
+from mlflow.models import Model, infer_signature
 
+import mnist_kedro
+from mnist_kedro.datasets.files import FileDataset
 from mnist_kedro.evaluation.charts import candidate_colours
-from mnist_kedro.run.saved import Saved
-from mnist_kedro.tracking.children import child_run, log_folds, log_trials
-from mnist_kedro.tracking.models import log_model, register_model
-from mnist_kedro.tracking.results import RUN_ID, Fitted, numbers, public_parameters, run_tags
+from mnist_kedro.lazy import pd
+from mnist_kedro.tracking import results
+from mnist_kedro.tracking.results import numbers
+from mnist_kedro.tracking.store import unless_it_exists
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from kedro.io import DataCatalog
     from kedro.pipeline import Pipeline
-    from mlflow.entities import Run
+    from mlflow import MlflowClient
 
-RUN_REPORTS = (
+REPORTS = {  # of the whole run
     *("dataset_profile", "sample_grid", "split_counts", "leaderboard", "champion"),
     *("fold_scores", "fold_leaderboard", "test_leaderboard", "tuning_trials", "tuning_chart"),
-)
+}
+MODELS = (".metrics", "final_metrics", "tuning_trials")  # ends of what comes with a child run
 COPIED = {".csv", ".json", ".md", ".png"}  # files that people read; models go another way
+BATCH = 100  # parameters that MLflow takes at once
 DIGEST_LENGTH = 36  # the longest that MLflow takes
+# What `mnist_kedro.classifiers` needs where a model is served.
+PACKAGES = ("lazy-loader", "numpy", "pandas", "pydantic", "scikit-learn", "torch", "tqdm")
+EXAMPLES = 2  # images of a model's input example
 
 
 class TrackedRun:
-    """One `kedro run` in MLflow: a parent run with a child per candidate and final model.
+    """One `kedro run` in MLflow: a parent run with a child per candidate, final model and trial.
 
     Args:
-        experiment_id: From `open_experiment`.
-        registered_model: The name under which the final model is registered.
+        experiment: MLflow's client and the experiment's id, from `open_experiment`.
+        model_name: The name under which the final model is registered.
         run_params: As Kedro gives them to hooks.
         pipeline: What runs.
         catalog: Has `provenance`, and everything that is saved.
@@ -47,154 +62,208 @@ class TrackedRun:
 
     def __init__(
         self,
-        experiment_id: str,
-        registered_model: str,
+        experiment: tuple[MlflowClient, str],
+        model_name: str,
         run_params: Mapping[str, Any],
         pipeline: Pipeline,
         catalog: DataCatalog,
     ) -> None:
-        provenance = catalog.load("provenance")
-        self._saved = Saved(catalog, provenance["versions"])
-        self._registered_model = registered_model
-        self._tags = run_tags(run_params, provenance)
-        self._nodes = {node.name: node for node in pipeline.nodes}
-        self._outputs = {  # without those that --only-missing-outputs keeps from an earlier run
-            name
-            for name in pipeline.all_outputs()
-            if provenance["versions"][name] in (None, provenance["run_id"])
+        self._client, self._experiment_id = experiment
+        self._model_name, self._catalog = model_name, catalog
+        provenance, parameters = catalog.load("provenance"), catalog.load("parameters")
+        self._nodes = {  # by all that this run itself saves
+            output: node
+            for node in pipeline.nodes
+            for output in node.outputs
+            if provenance["versions"][output] in (None, provenance["run_id"])
         }
-        self._colours = candidate_colours(catalog.load("parameters")["candidates"])
-        self._children: dict[str, str] = {}  # ids of runs, by the namespace of their nodes
-        self._client = MlflowClient()
-        run = self._client.create_run(experiment_id, tags=self._tags, run_name=provenance["run_id"])
-        self._run_id, self._experiment_id = run.info.run_id, experiment_id
+        self._unlogged = [name for name in self._nodes if name.endswith(MODELS)]
+        self._logging = Lock()  # nodes may run in several threads
+        self._colours = candidate_colours(parameters["candidates"])
+        self._children: dict[str | None, str] = {}  # ids of runs, by the namespace of their nodes
+        self._open: list[str] = []  # ids of runs that have not ended
+        self._tags = results.run_tags(run_params, provenance)
+        self._run_id = self._start(provenance["run_id"], self._tags)
+        self._log(self._run_id, results.public_parameters(parameters))
 
-    def log_parameters(self, parameters: Mapping[str, Any]) -> None:
-        """Log the parameters of all stages, without passwords."""
-        mlflow.log_params(public_parameters(parameters), run_id=self._run_id)
-
-    def log_node(self, name: str) -> None:
-        """Log what the node of this name has saved: a model with its scores, or their reports."""
-        node = self._nodes.pop(name)
-        namespace = node.namespace or ""
-        outputs = [output for output in node.outputs if output in self._outputs]
-        for output in outputs:
-            if output.endswith(".metrics"):
-                self._log_child(namespace, Fitted.candidate(namespace, self._saved))
-            if output == "final_metrics":
-                self._log_child(namespace, Fitted.final(self._saved))
-            if output == "tuning_trials":
-                log_trials(self._saved.load(output), self._run_id, self._tags)
-            if output.endswith(".pooled_metrics"):
-                self._log_folds(namespace, self._saved.load(output))
-        if child := self._children.get(namespace):
-            self._log_files(outputs, child)
+    def log_models(self) -> None:
+        """Log, once, each model that is saved with its scores, and the trials of a search."""
+        with self._logging:
+            for name in self._unlogged.copy():
+                if all(map(self._catalog.exists, self._nodes[name].outputs)):
+                    self._unlogged.remove(name)
+                    if name == "tuning_trials":
+                        self._log_trials(self._catalog.load(name))
+                    elif name == "final_metrics":
+                        self._log_final_model()
+                    else:
+                        self._log_candidate(name.removesuffix(".metrics"))
 
     def log_rest(self) -> None:
-        """Log what a finished run has saved and `log_node` has not logged."""
-        for name in list(self._nodes):
-            self.log_node(name)
-        self._log_files(self._outputs.intersection(RUN_REPORTS), self._run_id)
-        if "champion" in self._outputs:
-            champion = self._saved.load("champion")
+        """Log all that is saved and that `log_models` has not logged."""
+        self.log_models()
+        for namespace, run_id in self._children.items():
+            self._log_files(run_id, (k for k, v in self._nodes.items() if v.namespace == namespace))
+        self._log_files(self._run_id, REPORTS.intersection(self._nodes))
+        if self._is_saved("champion"):
+            champion = self._catalog.load("champion")
             self.describe(f"Champion: {champion['reason']}")
-            kind = "pooled_metrics" if champion.get("folds") else "metrics"
-            metrics = self._saved.load(f"{champion['candidate']}.{kind}")
-            mlflow.log_metrics(numbers(metrics), run_id=self._run_id)
+            metrics = self._catalog.load(f"{champion['candidate']}.metrics")
+            self._log(self._run_id, metrics=_metrics(numbers(metrics)))
             self._log_data(self._run_id, metrics, "train", "test")
-        if "final_metrics" in self._outputs:
-            scores = numbers(self._saved.load("final_metrics"))
+        if self._is_saved("final_metrics"):
+            scores = numbers(self._catalog.load("final_metrics"))
             tests = {name: value for name, value in scores.items() if "test_accuracy" in name}
-            mlflow.log_metrics(tests, run_id=self._run_id)
+            self._log(self._run_id, metrics=_metrics(tests))
 
     def describe(self, text: str) -> None:
         """Set the run's description."""
         self._client.set_tag(self._run_id, "mlflow.note.content", text)
 
     def end(self, status: str) -> None:
-        """End the run as `FINISHED`, `FAILED` or `KILLED`, and a child that is still open."""
-        if status != "FINISHED":
-            for child in self._open_children():
-                self._client.set_terminated(child, status)
-        self._client.set_terminated(self._run_id, status)
+        """End the run, and a child that is still open, as `FINISHED`, `FAILED` or `KILLED`."""
+        for run_id in reversed(self._open):
+            self._client.set_terminated(run_id, status)
 
-    def end_killed_runs(self, has_ended: Callable[[str], bool]) -> None:
-        """End runs that could not do so themselves.
+    def _is_saved(self, name: str) -> bool:
+        return name in self._nodes and self._catalog.exists(name)
 
-        Args:
-            has_ended: Tells of a version whether the run that saved it is over.
-        """
-        for run in self._running():
-            if has_ended(run.data.tags.get(RUN_ID, "")):
-                self._client.set_terminated(run.info.run_id, "KILLED")
+    def _start(self, name: str, tags: Mapping[str, str]) -> str:
+        run = self._client.create_run(self._experiment_id, tags=dict(tags), run_name=name)
+        self._open.append(run.info.run_id)
+        return str(run.info.run_id)
 
-    def _open_children(self) -> list[str]:
-        children = self._running(f"tags.`mlflow.parentRunId` = '{self._run_id}'")
-        return [run.info.run_id for run in children]
+    @contextmanager
+    def _child(self, name: str, tags: Mapping[str, str]) -> Iterator[str]:
+        """Start a child run, and end it after the block; yields its id."""
+        run_id = self._start(name, self._tags | {"mlflow.parentRunId": self._run_id, **tags})
+        yield run_id
+        self._client.set_terminated(run_id)
+        self._open.remove(run_id)
 
-    def _running(self, *conditions: str) -> Iterable[Run]:
-        which = " AND ".join(["attributes.status = 'RUNNING'", *conditions])
-        return self._client.search_runs([self._experiment_id], which)
+    def _log_candidate(self, name: str) -> None:
+        metrics = self._catalog.load(f"{name}.metrics")
+        with self._child(name, {"mlflow.runColor": self._colours[name]}) as run_id:
+            self._children[name] = run_id
+            self._log_fitted(run_id, f"{name}.", metrics["settings"], metrics)
+            self._log_data(run_id, metrics, "train")
 
-    def _log_child(self, namespace: str, fitted: Fitted) -> None:
-        colour = self._colours.get(fitted.name)
-        tags = self._tags | ({"mlflow.runColor": colour} if colour else {})
-        with child_run(self._run_id, fitted.name, tags, fitted.description) as run_id:
-            self._children[namespace] = run_id
-            self._log_fitted(run_id, fitted)
+    def _log_final_model(self) -> None:
+        champion, metrics = map(self._catalog.load, ("champion", "final_metrics"))
+        scores = {key: champion[key] for key in champion if key.startswith("validation_")} | metrics
+        description = results.describe_final_model(champion, metrics)
+        with self._child("final_model", {"mlflow.note.content": description}) as run_id:
+            self._children[self._nodes["final_metrics"].namespace] = run_id
+            model = self._log_fitted(run_id, "final_", champion["settings"], scores)
+            self._log_data(run_id, metrics, "train", "test")
+            with unless_it_exists():
+                self._client.create_registered_model(self._model_name)
+            registered = self._client.create_model_version(
+                self._model_name,
+                model.artifact_location,  # MLflow would look for `models:/…` in its active store
+                run_id,
+                {key: str(metrics[key]) for key in ("data", "test_accuracy")},
+                description=description,
+                model_id=model.model_id,
+            )
+            self._client.set_registered_model_alias(
+                self._model_name, "champion", registered.version
+            )
 
-    def _log_folds(self, candidate: str, metrics: Mapping[str, Any]) -> None:
-        """Log the folds of a candidate; one that was trained before gets a run with its scores."""
-        if candidate not in self._children:
-            with child_run(self._run_id, candidate, self._tags) as run_id:
-                self._children[candidate] = run_id
-                mlflow.log_metrics(numbers(metrics))
-        log_folds(self._children[candidate], metrics)
+    def _log_trials(self, trials: pd.DataFrame) -> None:
+        for row in trials.sort_values("trial").to_dict("records"):
+            tags = {"trial_state": row["state"], "data_name": row["data"]}
+            with self._child(f"trial_{row.pop('trial')}", tags) as run_id:
+                parameters = {name: str(row.pop(name)) for name in ("candidate", "learning_rate")}
+                scores = {name: value for name, value in numbers(row).items() if pd.notna(value)}
+                self._log(run_id, parameters, _metrics(scores))
 
-    def _log_fitted(self, run_id: str, fitted: Fitted) -> None:
-        mlflow.log_params(fitted.hyperparameters())
-        self._log_curves(run_id, fitted)
-        scores = numbers(fitted.metrics)
-        end = {"validation_accuracy": scores.pop("validation_accuracy")}
-        mlflow.log_metrics(end, step=len(fitted.history))
-        mlflow.log_metrics(scores)  # without a step: MLflow draws bars, else dots on a curve
-        self._log_data(run_id, fitted.metrics, *fitted.splits)
-        model_id = log_model(fitted.model, self._saved)
-        if "test" in fitted.splits:
-            register_model(self._registered_model, model_id, run_id, fitted)
-
-    def _log_curves(self, run_id: str, fitted: Fitted) -> None:
-        now = round(1000 * time.time())  # milliseconds
-        points = [Metric(name, value, now, epoch) for name, epoch, value in fitted.curves()]
-        self._client.log_batch(run_id, points)
+    def _log_fitted(
+        self, run_id: str, prefix: str, settings: Mapping[str, Any], scores: Mapping[str, Any]
+    ) -> entities.LoggedModel:
+        """Log a model and its history, which have this prefix in the catalog, with its scores."""
+        fitted = self._catalog.load(f"{prefix}model")
+        history = self._catalog.load(f"{prefix}history")
+        parameters = results.hyperparameters(fitted, settings)
+        model = self._client.create_logged_model(
+            self._experiment_id, "model", run_id, params=parameters
+        )
+        examples = np.array(self._catalog.load("train_images")[:EXAMPLES])
+        with TemporaryDirectory() as folder:
+            mlflow.sklearn.save_model(
+                fitted,
+                folder,
+                mlflow_model=Model(run_id=run_id, model_id=model.model_id),
+                serialization_format="pickle",  # as in the catalog: skops knows no network of ours
+                signature=infer_signature(examples, fitted.predict(examples)),
+                input_example=examples,
+                # Without the build's name, `+cpu`: package indexes do not have it.
+                pip_requirements=[f"{p}=={version(p).partition('+')[0]}" for p in PACKAGES],
+                code_paths=[
+                    str(Path(mnist_kedro.__file__).parent)
+                ],  # loads where we are not installed
+            )
+            self._client.log_model_artifacts(model.model_id, folder)
+        self._client.log_outputs(run_id, [entities.LoggedModelOutput(model.model_id, step=0)])
+        self._client.finalize_logged_model(model.model_id, "READY")
+        values = numbers(scores)
+        end = {"validation_accuracy": values.pop("validation_accuracy")}  # of the curve
+        metrics = _metrics(end, len(history), model.model_id) + _metrics(values, 0, model.model_id)
+        for name, epoch, value in results.curves(history):
+            metrics += _metrics({name: value}, epoch)
+        self._log(run_id, parameters, metrics)
+        return model
 
     def _log_data(self, run_id: str, metrics: Mapping[str, Any], *splits: str) -> None:
-        """Log the data on which these metrics rest, and where they came from, if that is known."""
-        tags = {"data_name": metrics["data"], "data_sha256": metrics["data_sha256"]}
-        if "splits_sha256" in metrics:
-            tags["splits_sha256"] = metrics["splits_sha256"]
-        profile = self._saved.load("dataset_profile")
+        """Log the data on which these metrics rest; the images, too, if they are still the same."""
+        tags = {"data_name": metrics["data"]}
+        tags |= {name: metrics[name] for name in metrics if name.endswith("_sha256")}
+        profile = self._catalog.load("dataset_profile")
         if profile["data_sha256"] == metrics["data_sha256"]:
             tags["data_source"] = profile["source"]
-        inputs = []
-        for split in splits:
-            dataset = from_numpy(
-                self._saved.load(f"{split}_images"),
-                targets=self._saved.load(f"{split}_labels"),
-                source=CodeDatasetSource(tags),
-                name=f"{metrics['data']}, {split}",
-                digest=metrics["data_sha256"][:DIGEST_LENGTH],
-            )
-            context = [InputTag("mlflow.data.context", split)]
-            inputs.append(DatasetInput(dataset._to_mlflow_entity(), context))
-        self._client.log_inputs(run_id, inputs)
+            for split in splits:
+                data = from_numpy(
+                    self._catalog.load(f"{split}_images"),
+                    targets=self._catalog.load(f"{split}_labels"),
+                    source=CodeDatasetSource(tags),
+                    name=f"{metrics['data']}, {split}",
+                    digest=metrics["data_sha256"][:DIGEST_LENGTH],
+                )
+                context = [entities.InputTag("mlflow.data.context", split)]
+                inputs = [entities.DatasetInput(entities.Dataset(**data.to_dict()), context)]
+                self._client.log_inputs(run_id, inputs)
         for key, value in tags.items():
             self._client.set_tag(run_id, key, value)
 
-    def _log_files(self, names: Iterable[str], run_id: str) -> None:
-        with tempfile.TemporaryDirectory() as folder:
+    def _log(
+        self,
+        run_id: str,
+        parameters: Mapping[str, str] = {},
+        metrics: Sequence[entities.Metric] = (),
+    ) -> None:
+        """Log parameters and metrics, in as many batches as MLflow wants."""
+        params = [entities.Param(name, value) for name, value in parameters.items()]
+        for start in range(0, max(len(params), len(metrics)), BATCH):
+            batch = slice(start, start + BATCH)
+            self._client.log_batch(run_id, metrics[batch], params[batch])
+
+    def _log_files(self, run_id: str, names: Iterable[str]) -> None:
+        """Log the files of these datasets that people read, as they were saved."""
+        with TemporaryDirectory() as folder:
             for name in names:
-                path = self._saved.path(name)
-                if path and path.suffix in COPIED:
-                    self._saved.copy(name, Path(folder))
-            mlflow.log_artifacts(folder, run_id=run_id)
+                dataset = self._catalog.get(name)
+                if (
+                    isinstance(dataset, FileDataset)
+                    and PurePath(dataset.place()).suffix in COPIED
+                    and self._catalog.exists(name)
+                ):
+                    dataset.copy_to(Path(folder))
+            self._client.log_artifacts(run_id, folder)
+
+
+def _metrics(
+    values: Mapping[str, float], step: int = 0, model_id: str | None = None
+) -> list[entities.Metric]:
+    """Return numbers as MLflow's metrics, measured now."""
+    now = round(1000 * time.time())  # milliseconds
+    return [entities.Metric(name, value, now, step, model_id) for name, value in values.items()]

@@ -3,31 +3,28 @@
 from __future__ import annotations
 
 import os
-import socket
-from contextlib import contextmanager, suppress
+import platform
+import re
+import sqlite3
+from contextlib import closing, contextmanager, nullcontext, suppress
 from typing import TYPE_CHECKING, Annotated
-from urllib.parse import urlsplit
 
 from pydantic import Field
 
-from mnist_kedro.parameters import Name, Parameters, public_address
-from mnist_kedro.tracking.databases import (
-    ANSWER_SECONDS,
-    PORTS,
-    kind,
-    make_whole,
-    making,
-    open_database,
-)
+from mnist_kedro.parameters import Name, Parameters, UserError, public_address
+from mnist_kedro.run.lock import is_alive
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
-    from urllib.parse import SplitResult
+
+    from mlflow import MlflowClient
 
 ADDRESS = "MLFLOW_TRACKING_URI"
-WAYS_OUT = f"change 'tracking.uri' or {ADDRESS}, or add --params tracking.enabled=false"
-SIGN_OF_LIFE = "/api/2.0/mlflow/experiments/search?max_results=1"  # /health is served by hung ones
+READABLE = re.compile(r"[^@]*|[^:/]+://(/.*|[^@/?#]*@[^@]*)")  # addresses with their passwords
+ANSWER_SECONDS = 5  # within which a server or database answers, or counts as out of reach
+SIGN_OF_LIFE = "api/2.0/mlflow/experiments/search?max_results=1"  # hung servers still serve /health
+# MLflow reads these from the environment alone. What the user has set stays.
 ENVIRONMENT = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",  # a server that dies costs seconds, not minutes
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
@@ -35,117 +32,130 @@ ENVIRONMENT = {
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
 }
-HURRY = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0", "MLFLOW_HTTP_REQUEST_TIMEOUT": "3"}
 
 
 class TrackingParameters(Parameters):
-    """Where runs are tracked, and under which names: `conf/<env>/tracking.yml`."""
+    """Where runs are tracked, and under which names: `conf/<env>/parameters_tracking.yml`."""
 
     enabled: bool
     uri: str | None
     experiment: Name
     registered_model: Annotated[Name, Field(pattern="^[^/:]+$")]  # as MLflow wants it
 
+    def address(self, project: Path) -> str:
+        """Return the address of the server or database."""
+        return os.environ.get(ADDRESS) or self.uri or _local_database(project)
 
-def open_experiment(parameters: TrackingParameters, project: Path) -> str:
-    """Return the id of the experiment, which is made if it is not there yet.
+    def way_there(self, project: Path) -> str:
+        """Return what shows the runs: a command, or the address without its password."""
+        address = self.address(project)
+        local = address == _local_database(project)
+        return "make ui  compares runs" if local else public_address(address)
+
+
+def open_experiment(parameters: TrackingParameters, project: Path) -> tuple[MlflowClient, str]:
+    """Return a client and the id of the experiment, which is made if it is not there yet.
+
+    Runs of this project, on this machine, that were killed get the status KILLED.
 
     Raises:
-        ConnectionError: The server or database does not answer, or not as it should.
-        ValueError: The address is none.
+        UserError: The address cannot be read.
+        Exception: One of `refusals()`.
     """
-    uri = _address(parameters, project)
-    _check_that_it_answers(uri)
+    uri = parameters.address(project)
+    if not READABLE.fullmatch(uri):
+        raise UserError(
+            f"expected the address of a server or database in 'tracking.uri' or {ADDRESS}, found "
+            f"one in which the password has no clear end: write @ as %40, / as %2F and % as %25"
+        )
+    server = uri.startswith("http")
+    if server:
+        _check_server(uri)
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
-    with refusals_told(parameters, project):
-        open_database(uri)
-        return _find_or_create(uri, parameters.experiment, project.resolve())
+    from filelock import FileLock
+    from mlflow import MlflowClient
+
+    # Two processes that make the same tables break each other's.
+    with nullcontext() if server else FileLock(project / "mlflow.db.lock"):
+        if uri == _local_database(project):
+            _remove_half_made(project / "mlflow.db")
+        _check_database(uri)
+        client = MlflowClient(uri)
+        with unless_it_exists():
+            artifacts = None if server else (project.resolve() / "mlartifacts").as_uri()
+            client.create_experiment(parameters.experiment, artifacts)
+    experiment: str = client.get_experiment_by_name(parameters.experiment).experiment_id  # type: ignore[union-attr]
+    for run in client.search_runs([experiment], "attributes.status = 'RUNNING'"):
+        tags = run.data.tags
+        ours = tags.get("kedro_project") == project_tag(project)
+        if ours and not is_alive(project, tags["kedro_run_id"]):
+            client.set_terminated(run.info.run_id, "KILLED")
+    return client, experiment
+
+
+def project_tag(project: Path) -> str:
+    """Return what tells this project, on this machine, from others that share a server."""
+    return f"{platform.node()}:{project.resolve()}"
 
 
 @contextmanager
-def refusals_told(parameters: TrackingParameters, project: Path) -> Iterator[None]:
-    """Say in one sentence what MLflow's server or database does not do.
+def unless_it_exists() -> Iterator[None]:
+    """Make something in MLflow that another run may have made, or make at the same time."""
+    from mlflow.exceptions import MlflowException
 
-    Raises:
-        ConnectionError: Something; without what MLflow says of it, which may have the password.
-    """
+    try:
+        yield
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise
+
+
+def refusals() -> tuple[type[Exception], ...]:
+    """Return the errors of servers, databases and their drivers, which are no bugs of ours."""
     from mlflow.exceptions import MlflowException
     from sqlalchemy.exc import SQLAlchemyError
 
-    try:
-        yield
-    except (MlflowException, SQLAlchemyError, ImportError) as error:  # the last: of a driver
-        raise ConnectionError(
-            f"expected the experiment '{parameters.experiment}' in MLflow at "
-            f"{public_address(_address(parameters, project))}, found: {public_reason(error)}; "
-            f"{WAYS_OUT}"
-        ) from None
-
-
-@contextmanager
-def in_a_hurry() -> Iterator[None]:
-    """Let MLflow ask its server only once, and briefly: it has not answered before."""
-    before = {name: os.environ[name] for name in HURRY}
-    os.environ.update(HURRY)
-    try:
-        yield
-    finally:
-        os.environ.update(before)
+    return (MlflowException, SQLAlchemyError, OSError, ImportError)
 
 
 def public_reason(error: Exception) -> str:
-    """Return the first line of what an error says, without the password in an address."""
-    return public_address(str(error)).partition("\n")[0]
+    """Return the first line of what an error says, without the passwords of addresses."""
+    return public_address(str(error) or repr(error)).partition("\n")[0]
 
 
-def _address(parameters: TrackingParameters, project: Path) -> str:
+def _local_database(project: Path) -> str:
     # Absolute, or each folder from which one starts would get a database of its own.
-    local = f"sqlite:///{project.resolve() / 'mlflow.db'}"
-    return os.environ.get(ADDRESS) or parameters.uri or local
+    return f"sqlite:///{project.resolve() / 'mlflow.db'}"
 
 
-def _find_or_create(uri: str, experiment: str, project: Path) -> str:
-    import mlflow
-
-    given = ADDRESS in os.environ
-    mlflow.set_tracking_uri(uri)
-    if not given:  # MLflow writes it there, where the next run would take it for the user's wish
-        os.environ.pop(ADDRESS, None)
-    artifacts = (project / "mlartifacts").as_uri()
-    with making(uri, project):
-        make_whole(uri, artifacts)
-        client = mlflow.MlflowClient()
-        if not uri.startswith("http") and client.get_experiment_by_name(experiment) is None:
-            client.create_experiment(experiment, artifacts)
-        return str(mlflow.set_experiment(experiment).experiment_id)
-
-
-def _check_that_it_answers(uri: str) -> None:
-    """Ask for a sign of life: MLflow's own client would try for minutes."""
+def _check_server(uri: str) -> None:
+    """Ask a server for a sign of life: MLflow's own client would try for minutes."""
     import requests
 
-    parts = _split(uri)
-    port = parts.port or PORTS.get(kind(uri))
     try:
-        if parts.scheme.startswith("http"):
-            requests.get(f"{uri.rstrip('/')}{SIGN_OF_LIFE}", timeout=ANSWER_SECONDS)
-        elif parts.hostname and port:
-            socket.create_connection((parts.hostname, port), ANSWER_SECONDS).close()
-    except OSError:
-        raise ConnectionError(
-            f"expected MLflow's server or database at {public_address(uri)}, found none that "
-            f"answers within {ANSWER_SECONDS:.0f} s: start it, or {WAYS_OUT}"
-        ) from None
+        with suppress(requests.exceptions.SSLError):  # it lives; MLflow may know its certificate
+            requests.get(f"{uri.rstrip('/')}/{SIGN_OF_LIFE}", timeout=ANSWER_SECONDS)
+    except requests.RequestException:
+        raise ConnectionError(f"no server that answers within {ANSWER_SECONDS} s") from None
 
 
-def _split(uri: str) -> SplitResult:
-    """Return the parts of an address, unless it is one of which a password would take another."""
-    with suppress(ValueError):  # which may have a piece of the password
-        parts = urlsplit(uri)
-        if parts.netloc.count("@") <= 1 and parts.port != 0:
-            return parts
-    raise ValueError(
-        f"expected the address of a server or database in 'tracking.uri' or {ADDRESS}, found "
-        f"'{public_address(uri)}': in a password, write @ as %40, / as %2F and % as %25"
-    )
+def _check_database(uri: str) -> None:
+    """Open and close a database: MLflow would try for minutes."""
+    from sqlalchemy import NullPool, create_engine
+
+    if uri.startswith(("sqlite", "postgresql", "mysql")):
+        limit = {} if uri.startswith("sqlite") else {"connect_timeout": ANSWER_SECONDS}
+        create_engine(uri, connect_args=limit, poolclass=NullPool).connect().close()
+
+
+def _remove_half_made(file: Path) -> None:
+    """Remove a database that a killed run has begun: MLflow makes its first experiment last."""
+    if file.is_file():
+        with closing(sqlite3.connect(file)) as database:
+            tables = database.execute("SELECT name FROM sqlite_master").fetchall()
+            whole = ("experiments",) in tables and database.execute(
+                "SELECT * FROM experiments"
+            ).fetchone()
+        if not whole:
+            file.unlink()

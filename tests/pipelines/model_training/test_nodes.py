@@ -7,7 +7,6 @@ from mnist_kedro.data.sources import embedded_digits
 from mnist_kedro.data.splits import take_splits
 from mnist_kedro.evaluation.metrics import wilson_interval
 from mnist_kedro.evaluation.mistakes import report_mistakes
-from mnist_kedro.formats import mapped
 from mnist_kedro.formats.idx import idx_header, idx_sha256, read_idx
 from mnist_kedro.pipelines.model_training.nodes import ModelTrainingParameters, train_candidate
 
@@ -43,9 +42,9 @@ def test_a_large_file_gives_the_same_as_an_array(data, tmp_path, monkeypatch):
     path = tmp_path / "images-idx3-ubyte"
     path.write_bytes(idx_header(images.shape) + images.tobytes())
     expected = train_candidate(*data, CANDIDATE, PARAMETERS)[3]
-    monkeypatch.setattr(mapped, "LARGE", 1)
+    monkeypatch.setattr("mnist_kedro.data.splits.MAX_UNPACKED_BYTES", 1)
     taken = take_splits(read_idx(path, (28, 28)), labels, splits, profile)
-    assert all(mapped.is_large(part) for part, _ in taken)
+    assert all(isinstance(part.base, np.memmap) for part, _ in taken)
     found = train_candidate(
         read_idx(path, (28, 28)), labels, splits, profile, CANDIDATE, PARAMETERS
     )[3]

@@ -1,9 +1,12 @@
-"""A text in Markdown that Kedro-Viz shows."""
+"""Text, Markdown and JSON files that are whole or absent."""
 
 import re
 from typing import NewType
 
-from mnist_kedro.datasets.standard import TextDataset
+from kedro_datasets.json import JSONDataset as KedroJSONDataset
+from kedro_datasets.text import TextDataset as KedroTextDataset
+
+from mnist_kedro.datasets.files import FileDataset
 
 HTMLPreview = NewType("HTMLPreview", str)  # Kedro-Viz goes by its name
 # Kedro-Viz reads HTML once more as Markdown, line by line: it would make italics of `_128_` in
@@ -11,8 +14,16 @@ HTMLPreview = NewType("HTMLPreview", str)  # Kedro-Viz goes by its name
 APART = r'\1<wbr title=".\n.">'
 
 
+class JSONDataset(FileDataset, KedroJSONDataset):
+    """Kedro's `json.JSONDataset`."""
+
+
+class TextDataset(FileDataset, KedroTextDataset):
+    """Kedro's `text.TextDataset`."""
+
+
 class MarkdownDataset(TextDataset):
-    """Kedro's `TextDataset`, with a preview: headings, lists and tables, not their signs."""
+    """A text that Kedro-Viz shows with headings, lists and tables, not with their signs."""
 
     def preview(self) -> HTMLPreview:
         """Return the text as HTML, of the version that would be loaded."""
