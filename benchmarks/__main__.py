@@ -8,8 +8,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks.measure import LONG_RUNS
-from benchmarks.report import print_report, write_results
+from benchmarks.measure import LONG_RUNS, print_report, write_results
 from mnist_kedro.data.dataset_spec import FILES
 
 if TYPE_CHECKING:
@@ -24,7 +23,6 @@ GROUPS = (
     "serving",
     "reading",
     "start_up",
-    "large_file",
 )
 DATA = Path(__file__).resolve().parents[1] / ".." / "shared" / "mnist"
 RESULTS = Path(__file__).with_name("results.json")

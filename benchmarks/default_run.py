@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import shutil
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import pandas as pd
 
@@ -15,54 +15,47 @@ from benchmarks.commands import KEDRO, PROJECT, run_timed
 from benchmarks.measure import Row, announce, check_accuracy, in_turn
 
 BARE_SCRIPT = Path(__file__).with_name("bare_script.py")
+PEER = "bare script"
 DEFAULT_RUN = "the default kedro run"
+MEASURES = {  # name: key, goal, unit
+    DEFAULT_RUN: ("seconds", "<= 1.35", "s"),
+    f"{DEFAULT_RUN}, peak memory": ("megabytes", "ours <= 1,200 MB", "MB"),
+}
 SAME_SETTINGS = 0.015  # by which an accuracy may differ between the run and the script
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """What one default run, or one bare script, took and found."""
-
-    seconds: float
-    megabytes: float  # of the largest process, at its peak
-    champion: str
-    accuracies: dict[str, float]  # on validation images by candidate, and "test" of the champion
-
-
 def measure_group(folder: Path, runs: int) -> tuple[list[Row], list[str]]:
-    """Return the rows of time and memory, and a note with the accuracies."""
-    peer = "bare script"
-    announce(DEFAULT_RUN, peer)
+    """Return the rows of time and memory, and a note with the accuracies.
+
+    Raises:
+        ValueError: The sides did not do the same work.
+    """
+    announce(DEFAULT_RUN, PEER)
     sides = [lambda: run_project(folder), lambda: run_bare_script(folder)]
     ours, theirs = in_turn(sides, runs)
-    check_same_work(ours[0], theirs[0])
+    if ours[0]["champion"] != theirs[0]["champion"]:
+        raise ValueError(
+            f"expected the bare script to have the champion of the default run, "
+            f"{ours[0]['champion']}, found {theirs[0]['champion']}"
+        )
+    pairs = {n: (each, theirs[0]["accuracies"][n]) for n, each in ours[0]["accuracies"].items()}
+    for name, (our, their) in pairs.items():
+        check_accuracy(name, our, their, SAME_SETTINGS)
     rows = [
-        Row.of(
-            DEFAULT_RUN,
-            peer,
-            ours=[outcome.seconds for outcome in ours],
-            theirs=[outcome.seconds for outcome in theirs],
-            goal="<= 1.35",
-            unit="s",
-        ),
-        Row.of(
-            f"{DEFAULT_RUN}, peak memory",
-            peer,
-            ours=[outcome.megabytes for outcome in ours],
-            theirs=[outcome.megabytes for outcome in theirs],
-            goal="ours <= 1,200 MB",
-            unit="MB",
-        ),
+        Row.of(name, PEER, [each[key] for each in ours], [each[key] for each in theirs], goal, unit)
+        for name, (key, goal, unit) in MEASURES.items()
     ]
-    note = ", ".join(
-        f"{name} {accuracy:.2%} / {theirs[0].accuracies[name]:.2%}"
-        for name, accuracy in ours[0].accuracies.items()
-    )
-    return rows, [f"Accuracies of the default run, ours / {peer}: {note}"]
+    note = ", ".join(f"{name} {our:.2%} / {their:.2%}" for name, (our, their) in pairs.items())
+    return rows, [f"Accuracies of the default run, ours / {PEER}: {note}"]
 
 
-def run_project(folder: Path) -> Outcome:
-    """Do the default run in a copy of the project that has its settings and no data."""
+def run_project(folder: Path) -> dict[str, Any]:
+    """Do the default run in a copy of the project that has its settings and no data.
+
+    Returns:
+        Its `seconds`, the `megabytes` of the largest process at its peak, the `champion`, and
+        `accuracies` on validation images by candidate, with `test` of the champion.
+    """
     with TemporaryDirectory() as temporary:
         copy = copy_project(Path(temporary))
         source = f"data_ingestion.source={folder.resolve()}"
@@ -72,7 +65,7 @@ def run_project(folder: Path) -> Outcome:
         final = json.loads(next(reporting.glob("final_metrics.json/*/*")).read_text())
     accuracies = dict(zip(board["candidate"], board["validation_accuracy"], strict=True))
     accuracies["test"] = final["test_accuracy"]
-    return Outcome(measured["seconds"], measured["megabytes"], final["candidate"], accuracies)
+    return measured | {"champion": final["candidate"], "accuracies": accuracies}
 
 
 def copy_project(folder: Path) -> Path:
@@ -85,26 +78,7 @@ def copy_project(folder: Path) -> Path:
     return folder
 
 
-def run_bare_script(folder: Path) -> Outcome:
-    """Do the same work without the project."""
+def run_bare_script(folder: Path) -> dict[str, Any]:
+    """Do the same work without the project; return what `run_project` does."""
     measured = run_timed((sys.executable, str(BARE_SCRIPT), str(folder.resolve())), PROJECT)
-    found = json.loads(measured["output"])
-    return Outcome(
-        measured["seconds"], measured["megabytes"], found["champion"], found["accuracies"]
-    )
-
-
-def check_same_work(ours: Outcome, theirs: Outcome) -> None:
-    """Make sure that both fitted the same candidates, equally well, and refitted the same one.
-
-    Raises:
-        ValueError: They did not.
-    """
-    found = [(outcome.champion, sorted(outcome.accuracies)) for outcome in (ours, theirs)]
-    if found[0] != found[1]:
-        raise ValueError(
-            f"expected the bare script to have the candidates and the champion of the default run, "
-            f"{found[0]}, found {found[1]}"
-        )
-    for name, accuracy in ours.accuracies.items():
-        check_accuracy(name, accuracy, theirs.accuracies[name], SAME_SETTINGS)
+    return measured | json.loads(measured["output"])

@@ -17,12 +17,32 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import chain
 
-PIECE = 65536  # bytes
-LENGTH = re.compile(rb"^HTTP/1.1 200 .*\r\ncontent-length: (\d+)\r\n", re.DOTALL | re.IGNORECASE)
+HEAD = re.compile(rb"HTTP/1.1 200 .*\r\ncontent-length: (\d+)\r\n.*?\r\n\r\n", re.DOTALL | re.I)
 
 
-def main(port: int, path: str, requests: int, connections: int) -> None:
-    """Load and measure."""
+def send_all(port: int, request: bytes, requests: int) -> list[float]:
+    """Send requests over one connection, each after the answer to the last; return milliseconds.
+
+    Raises:
+        ValueError: An answer is not what was asked for.
+    """
+    milliseconds = []
+    with socket.create_connection(("127.0.0.1", port)) as connection:
+        for _ in range(requests):
+            start = time.perf_counter()
+            connection.sendall(request)
+            answer = connection.recv(65536)
+            if not (head := HEAD.match(answer)):
+                raise ValueError(f"expected status 200 and a length, found {answer!r}")
+            missing = int(head[1]) + head.end() - len(answer)
+            while missing > 0 and (piece := connection.recv(missing)):
+                missing -= len(piece)
+            milliseconds.append(1000 * (time.perf_counter() - start))
+    return milliseconds
+
+
+if __name__ == "__main__":
+    port, path, requests, connections = int(sys.argv[1]), sys.argv[2], *map(int, sys.argv[3:])
     body = sys.stdin.buffer.read()
     head = (
         f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
@@ -35,35 +55,3 @@ def main(port: int, path: str, requests: int, connections: int) -> None:
         milliseconds = list(chain.from_iterable(by_connection))
         seconds = time.perf_counter() - start
     print(json.dumps({"seconds": seconds, "milliseconds": milliseconds}))
-
-
-def send_all(port: int, request: bytes, requests: int) -> list[float]:
-    """Send requests over one connection, each after the answer to the last; return milliseconds."""
-    milliseconds = []
-    with socket.create_connection(("127.0.0.1", port)) as connection:
-        for _ in range(requests):
-            start = time.perf_counter()
-            connection.sendall(request)
-            receive(connection)
-            milliseconds.append(1000 * (time.perf_counter() - start))
-    return milliseconds
-
-
-def receive(connection: socket.socket) -> None:
-    """Read one answer to its end.
-
-    Raises:
-        ValueError: It is not what was asked for.
-    """
-    answer = connection.recv(PIECE)
-    head, found, body = answer.partition(b"\r\n\r\n")
-    length = LENGTH.match(head + b"\r\n")
-    if not found or not length:
-        raise ValueError(f"expected an answer with status 200 and its length, found {answer!r}")
-    missing = int(length[1]) - len(body)
-    while missing > 0 and (piece := connection.recv(PIECE)):
-        missing -= len(piece)
-
-
-if __name__ == "__main__":
-    main(int(sys.argv[1]), sys.argv[2], *map(int, sys.argv[3:]))

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import subprocess
-from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -30,43 +27,15 @@ LAYOUT: dict[str, tuple[tuple[int, ...], int]] = {
 
 def measure_group(folder: Path, _runs: int) -> tuple[list[Row], list[str]]:
     """Return the rows."""
-    plain_gzip = {"gzip and np.frombuffer": (lambda: load_gzip_plainly(folder), "<= 1.1")}
+    by_gzip = {"gzip and np.frombuffer": (lambda: load_gzip_plainly(folder), "<= 1.1")}
+    rows = compare("load and verify the four .gz files", lambda: load_mnist(folder), by_gzip, "ms")
     with TemporaryDirectory() as unpacked:
         raw = Path(unpacked)
-        unpack(folder, raw)
-        plain_map = {"np.memmap": (lambda: map_raw_plainly(raw), "ours <= 5 ms")}
-        rows = [
-            *compare(
-                "load and verify the four .gz files", lambda: load_mnist(folder), plain_gzip, "ms"
-            ),
-            *compare(
-                "open the four raw files (memory map)", lambda: load_raw(raw), plain_map, "ms"
-            ),
-            *bytes_per_second_rows(raw),
-        ]
-    return rows, []
-
-
-def bytes_per_second_rows(raw: Path) -> list[Row]:
-    """Return the rows of bringing every byte of the raw files into memory."""
-    paths = [raw / name for name in LAYOUT]
-    cat = partial(subprocess.run, ["cat", *map(str, paths)], stdout=subprocess.PIPE, check=True)
-    rows = compare(
-        "read every byte of the raw files",
-        lambda: [array.copy() for array in load_raw(raw)],
-        {"np.fromfile": (lambda: load_raw_plainly(raw), ">= 1"), "cat, through a pipe": (cat, "")},
-    )
-    megabytes = sum(path.stat().st_size for path in paths) / 1e6
-    return [
-        replace(row, ours=megabytes / row.ours, theirs=megabytes / row.theirs, unit="MB/s")
-        for row in rows
-    ]
-
-
-def unpack(folder: Path, raw: Path) -> None:
-    """Write the four files uncompressed, as the first stage keeps them."""
-    for name in LAYOUT:
-        (raw / name).write_bytes(gzip.decompress((folder / f"{name}.gz").read_bytes()))
+        for name in LAYOUT:  # as the first stage keeps them
+            (raw / name).write_bytes(gzip.decompress((folder / f"{name}.gz").read_bytes()))
+        by_map = {"np.memmap": (lambda: map_raw_plainly(raw), "ours <= 5 ms")}
+        name = "open the four raw files (memory map)"
+        return rows + compare(name, lambda: load_raw(raw), by_map, "ms"), []
 
 
 def load_gzip_plainly(folder: Path) -> list[NDArray[np.uint8]]:
@@ -82,14 +51,6 @@ def load_gzip_plainly(folder: Path) -> list[NDArray[np.uint8]]:
 def load_raw(raw: Path) -> list[NDArray[np.uint8]]:
     """Read raw files as the catalog does."""
     return [read_idx(raw / name, item_shape) for name, (item_shape, _) in LAYOUT.items()]
-
-
-def load_raw_plainly(raw: Path) -> list[NDArray[np.uint8]]:
-    """Read raw files and check nothing."""
-    return [
-        np.fromfile(raw / name, np.uint8, offset=header).reshape(-1, *item_shape)
-        for name, (item_shape, header) in LAYOUT.items()
-    ]
 
 
 def map_raw_plainly(raw: Path) -> list[NDArray[np.uint8]]:

@@ -5,6 +5,7 @@ Memory is read from `/proc`, which only Linux has.
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import signal
@@ -21,12 +22,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import requests
+from PIL import Image
 
 from benchmarks.commands import KEDRO, run
 from benchmarks.default_run import copy_project
-from benchmarks.measure import Row, announce, in_turn
-from benchmarks.pictures import picture_rows
+from benchmarks.measure import Row, announce, compare, in_turn
 from mnist_kedro.data.sources import embedded_digits
+from mnist_kedro.images.imaging import read_picture
 from mnist_kedro.serving.champion import Champion, open_champion
 
 if TYPE_CHECKING:
@@ -158,3 +160,47 @@ def load_champion(project: Path) -> Champion:
     (model,) = folder.glob("model.onnx/*/model.onnx")
     (manifest,) = folder.glob("manifest.json/*/manifest.json")
     return open_champion(model.parent.name, model.read_bytes(), json.loads(manifest.read_text()))
+
+
+def picture_rows(champion: Champion) -> list[Row]:
+    """Return the rows of a small picture and of a photograph, from their bytes to their labels."""
+    digit = Image.fromarray(255 - embedded_digits().test_images[0])
+    pictures = {
+        "from a PNG of 28x28 to its label": (encode(digit, "PNG"), "ours <= 5 ms"),
+        "from a JPEG of 12 megapixels to its label": (photograph(), "ours <= 60 ms"),
+    }
+    rows = []
+    for name, (picture, goal) in pictures.items():
+        peers = {"Pillow's draft and resize": (partial(read_plainly, champion, picture), goal)}
+        rows += compare(name, partial(read, champion, picture), peers, "ms")
+    return rows
+
+
+def read(champion: Champion, picture: bytes) -> int:
+    """Return the label of a picture, as the server finds it."""
+    return int(champion.predict(read_picture(io.BytesIO(picture)).image[None]).argmax())
+
+
+def read_plainly(champion: Champion, picture: bytes) -> int:
+    """Return a label after the least that must be done, which finds no digit in the picture."""
+    with Image.open(io.BytesIO(picture)) as image:
+        image.draft("L", (100, 100))
+        small = image.convert("L").resize((28, 28))
+    return int(champion.predict(255 - np.asarray(small)[None]).argmax())
+
+
+def photograph() -> bytes:
+    """Return a JPEG of 12 megapixels: a digit on paper with a shadow, and a camera's noise."""
+    width, height = 4000, 3000
+    ink = Image.fromarray(embedded_digits().test_images[0]).resize((height, height), Image.BICUBIC)
+    paper = np.linspace(220, 150, width, dtype=np.float32)[None].repeat(height, axis=0)
+    paper[:, (width - height) // 2 :][:, :height] -= 0.4 * np.asarray(ink, np.float32)
+    paper += np.random.default_rng(0).normal(0, 3, paper.shape)
+    return encode(Image.fromarray(paper.clip(0, 255).astype(np.uint8)).convert("RGB"), "JPEG")
+
+
+def encode(image: Image.Image, kind: str) -> bytes:
+    """Return the bytes of a picture."""
+    file = io.BytesIO()
+    image.save(file, kind, quality=90)
+    return file.getvalue()

@@ -19,7 +19,6 @@ from rich.console import Console
 from rich.text import Text
 
 from docs import digits, pages
-from mnist_kedro.run.saved import Saved
 from mnist_kedro.run.summary import print_summary
 
 if TYPE_CHECKING:
@@ -97,7 +96,7 @@ def terminal(project: Path) -> str:
         printed = io.StringIO()
         terminal = {"FORCE_COLOR": "1", "COLUMNS": str(COLUMNS), "TERM": "xterm-256color"}
         with patch.dict(os.environ, terminal), contextlib.redirect_stdout(printed):
-            print_summary(SUMMARISED, Saved(catalog, {}))
+            print_summary(SUMMARISED, catalog)
     console = Console(record=True, file=io.StringIO(), width=COLUMNS)
     console.print(Text.from_ansi(printed.getvalue()))
     return console.export_svg(title="kedro run")

@@ -1,9 +1,11 @@
 """The real `kedro` command in a process of its own, without waiting for its imports each time.
 
 Every run imports PyTorch, scikit-learn, pandas and Matplotlib: five seconds, most of a small run. A
-fork server imports them once; each command is a fresh fork of it.
+fork server imports them once; each command is a fresh fork of it. MLflow reads variables that the
+project sets first, so each command imports it itself.
 """
 
+import atexit
 import contextlib
 import multiprocessing
 import os
@@ -24,6 +26,8 @@ IMPORTED = [
     "kedro_datasets.pickle.pickle_dataset",
     "kedro_datasets.plotly.json_dataset",
     "matplotlib.pyplot",
+    "onnxruntime",
+    "onnxscript.function_libs.torch_lib.ops",
     "pandas",
     "plotly.subplots",
     "scipy.stats",
@@ -31,7 +35,8 @@ IMPORTED = [
     "sklearn.linear_model",
     "sklearn.metrics",
     "sklearn.pipeline",
-    "torch",
+    "skl2onnx",
+    "torch.export.experimental",  # and with it what exports networks
 ]
 context = multiprocessing.get_context("forkserver")
 context.set_forkserver_preload(IMPORTED)
@@ -102,3 +107,5 @@ def _kedro(folder, arguments, environment, out, err):
     except KeyboardInterrupt:  # ends Python by the signal, but not a process of multiprocessing's
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         os.kill(os.getpid(), signal.SIGINT)
+    finally:
+        atexit._run_exitfuncs()  # Python does so at its end, but not such a process

@@ -130,18 +130,14 @@ def test_mlflow_names_the_champion_among_the_registered_models(page, mlflow_ui):
     assert re.search(r"@\s*champion", row.inner_text())
 
 
-def test_kedro_viz_draws_a_box_per_stage_and_candidate(page, viz_site):
+def test_kedro_viz_draws_a_box_per_stage_and_candidate_and_previews_what_is_clicked(page, viz_site):
     pages.open_graph(page, viz_site)
     boxes = page.locator(".pipeline-node--modularPipeline")
     names = boxes.evaluate_all("boxes => boxes.map(box => box.dataset.nodeFullname)")
     assert sorted(names) == sorted(STAGES + CANDIDATES)
-
-
-@pytest.mark.parametrize("dataset", PREVIEWS)
-def test_kedro_viz_previews_what_is_clicked(page, viz_site, dataset):
-    pages.open_graph(page, viz_site)
-    page.get_by_placeholder("Search").fill(dataset)
-    page.locator(".row-text__label").filter(has_text=exactly(dataset)).click()
-    panel = page.locator(".pipeline-metadata")
-    panel.locator(PREVIEWS[dataset]).first.wait_for()
-    assert panel.locator("h2").inner_text() == dataset
+    for dataset, drawing in PREVIEWS.items():
+        page.get_by_placeholder("Search").fill(dataset)
+        page.locator(".row-text__label").filter(has_text=exactly(dataset)).click()
+        panel = page.locator(".pipeline-metadata")
+        expect(panel.locator("h2")).to_have_text(dataset)
+        panel.locator(drawing).first.wait_for()

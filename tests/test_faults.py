@@ -1,67 +1,53 @@
 """A few of the faults that `make faults` tries by the dozen."""
 
-import signal
-import tempfile
-from pathlib import Path
+import time
 
-import numpy as np
 import pytest
 
-from tests.faults import disks
-from tests.faults.interruptions import interruptions, undisturbed
-from tests.faults.overlaps import overlaps
-from tests.faults.report import Count, write_table
+from tests.faults.__main__ import write_rows
+from tests.faults.harm import interrupt, run_at_once
+from tests.faults.projects import Project
 
-pytestmark = pytest.mark.slow
-
-TWO = ("logistic_regression", "mlp_64")
+ONE = ("logistic_regression",)
 
 
 @pytest.fixture(scope="module")
-def folder():
-    """A folder with a short name, since sockets of worker processes lie in it."""
-    with tempfile.TemporaryDirectory(prefix="f") as folder:
-        yield Path(folder)
+def after_two_at_once(tmp_path_factory):
+    """A project after two runs at once, their seconds, how many datasets each has saved, losses."""
+    project = Project(tmp_path_factory.mktemp("faults"), ONE)
+    start = time.monotonic()
+    lost = run_at_once(project, 2)
+    seconds = time.monotonic() - start
+    return project, seconds, len(project.saved(max(project.tracked()))), lost
 
 
-@pytest.fixture(scope="module")
-def measure(folder):
-    return undisturbed(folder / "undisturbed", TWO)
+@pytest.mark.slow
+def test_two_runs_may_start_at_once(after_two_at_once):
+    *_, lost = after_two_at_once
+    assert lost == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
-    ("number", "times"), [(signal.SIGKILL, 3), (signal.SIGINT, 1), (signal.SIGTERM, 1)]
+    ("name", "moment", "how_next"),
+    [
+        ("kill", 0.6, []),
+        ("sigterm", 0.4, ["--only-missing-outputs"]),
+        ("full", 0.2, ["--only-missing-outputs"]),
+    ],
 )
-def test_a_run_may_end_at_any_moment(folder, measure, number, times):
-    name = signal.Signals(number).name
-    random = np.random.default_rng(times)
-    lost = list(interruptions(number, times, random, folder / name, measure, TWO))
-    assert lost == [[]] * times
-
-
-def test_a_disk_may_become_full_or_not_be_written(folder):
-    if why_not := disks.cannot_mount(folder / "disk"):
-        pytest.skip(why_not)
-    assert list(disks.full_disks(1, np.random.default_rng(0), folder / "full", TWO)) == [[]]
-    assert list(disks.read_only_disks(folder / "read_only", TWO)) == [[], []]
-
-
-def test_two_runs_may_start_at_once(folder):
-    assert list(overlaps(folder / "overlaps", (2,), TWO)) == [[], []]
+def test_a_run_may_be_interrupted(after_two_at_once, name, moment, how_next):
+    project, seconds, datasets, _ = after_two_at_once
+    assert interrupt(project, name, moment * seconds, datasets, *how_next) == []
 
 
 def test_the_table_keeps_the_rows_of_other_faults(tmp_path):
     page = tmp_path / "page.md"
     page.write_text("before\n<!-- make faults -->\n<!-- end -->\nafter\n")
-    write_table([Count("fire"), Count("flood", skipped="no water")], page)
-    count = Count("fire")
-    count.add([])
-    count.add(["a file"])
-    write_table([count], page)
-    before, head, _, fire, flood, after = [
-        line for line in page.read_text().splitlines() if not line.startswith("<!--")
+    write_rows([("fire", "1", "0", "today"), ("flood", "1", "1", "today")], page)
+    write_rows([("fire", "2", "2", "later")], page)
+    assert page.read_text().splitlines() == [
+        *("before", "<!-- make faults -->", "| fault | tried | survived | when |"),
+        *("| --- | --- | --- | --- |", "| fire | 2 | 2 | later |", "| flood | 1 | 1 | today |"),
+        *("<!-- end -->", "after"),
     ]
-    assert (before, after) == ("before", "after")
-    assert head == "| fault | tried | survived | lost | when |"
-    assert fire.startswith("| fire | 2 | 1 | 1 | 20")
-    assert flood == "| flood | 0 | 0 | 0 | no water |"

@@ -14,7 +14,8 @@ from mnist_kedro.formats.pictures import decode_picture
 from mnist_kedro.images.imaging import read_picture, to_mnist_format
 from tests.photographs import photograph
 
-SHOWN = 400  # photographs
+SHOWN = 120  # photographs
+KEPT = 500  # images
 FITTED = 4_000  # images
 
 
@@ -35,7 +36,7 @@ def test_the_same_seed_gives_the_same_file_and_another_seed_another():
 
 @pytest.mark.slow
 def test_images_of_mnist_stay_what_they_are(mnist):
-    for image in mnist.test_images:
+    for image in mnist.test_images[:KEPT]:
         for shown in (image, 255 - image):
             seen = to_mnist_format(shown)
             assert seen.warning is None
@@ -57,5 +58,5 @@ def test_a_small_model_reads_photographs(mnist):
     seen = [read_picture(io.BytesIO(picture.data)) for picture in pictures]
     labels = np.array([picture.label for picture in pictures])
     right = model.predict(np.stack([one.image for one in seen])) == labels
-    assert right.mean() >= 0.95
-    assert sum(one.warning is not None for one in seen) <= len(seen) // 100
+    assert right.mean() >= 0.94
+    assert sum(one.warning is not None for one in seen) <= 2

@@ -1,9 +1,8 @@
 """The same commit, data, seed and number of threads give the same results to the bit.
 
-Fresh clones, one run node by node and the others with candidates side by side, in threads, in
-processes and on workers of a Dask cluster, save the same files.
-The cost is one that is counted: seconds, the default, are measured, so no rule can make a choice by
-them certain.
+Fresh clones, one run node by node and the others with candidates side by side, in threads and in
+processes, save the same files. The cost is one that is counted: seconds, the default, are measured,
+so no rule can make a choice by them certain.
 """
 
 import json
@@ -11,13 +10,19 @@ import json
 import pandas as pd
 import pytest
 
+from tests.faults.projects import Project
+
 # All that may differ, by name: what was timed, and which run it was.
 TIMED = {"seconds", "fit_seconds", "predict_ms_per_image", "predict_ms_single_image"}
-OF_THIS_RUN = {"run_id", "versions"}
-MAY_DIFFER = TIMED | OF_THIS_RUN
+MAY_DIFFER = TIMED | {"run_id", "versions"}
 LINES_THAT_MAY_DIFFER = ("- prediction", "- fit: ", "- run: ")  # of the model card
-RUNNERS = ["ThreadRunner", "ParallelRunner", "mnist_kedro.runners.DaskRunner"]
-ARGUMENTS = ["run", "--params=data_ingestion.source=embedded,model_selection.cost=model_bytes"]
+PARAMETERS = {
+    "data_ingestion": {"source": "embedded"},
+    "data_split": {"sample_size": 600},
+    "candidates": {"cnn": {"hyperparameters": {"epochs": 2}}},
+    "model_selection": {"cost": "model_bytes"},
+    "tracking": {"enabled": False},
+}
 
 pytestmark = pytest.mark.slow
 
@@ -41,51 +46,43 @@ def content(path):
     return path.read_bytes()
 
 
-def saved(project):
-    """All files of the data by their paths, without the name of the one version there is."""
-    files = [path for path in (project / "data").rglob("*") if path.is_file()]
-    by_path = {path.relative_to(project).parent.parent / path.name: path for path in files}
-    assert len(by_path) == len(files)
-    return by_path
-
-
 @pytest.fixture(scope="module")
-def run_clone(tmp_path_factory, copy_project, run_kedro):
-    """Function that returns what a fresh clone has saved after a run."""
+def saved_by(tmp_path_factory):
+    """Function that returns what a run on a fresh clone has saved, by path without the version."""
 
     def run(runner):
-        project = copy_project(tmp_path_factory.mktemp("clone") / "project")
-        done = run_kedro(project, *ARGUMENTS, f"--runner={runner}")
+        candidates = ("random_forest", "mlp_64", "cnn")
+        project = Project(tmp_path_factory.mktemp("clone"), candidates, PARAMETERS)
+        done = project.run(f"--runner={runner}")
         assert done.returncode == 0, done.stderr
-        return saved(project)
+        files = [path for path in (project.folder / "data").rglob("*") if path.is_file()]
+        return {str(path.relative_to(project.folder).parent.parent): path for path in files}
 
     return run
 
 
 @pytest.fixture(scope="module")
-def one_after_the_other(run_clone):
-    return run_clone("SequentialRunner")
+def one_after_the_other(saved_by):
+    return saved_by("SequentialRunner")
 
 
-@pytest.mark.parametrize("runner", RUNNERS)
-def test_side_by_side_or_not_the_same_is_saved(one_after_the_other, run_clone, runner):
-    one, other = one_after_the_other, run_clone(runner)
+@pytest.mark.parametrize("runner", ["ThreadRunner", "ParallelRunner"])
+def test_side_by_side_or_not_the_same_is_saved(one_after_the_other, saved_by, runner):
+    one, other = one_after_the_other, saved_by(runner)
     assert set(one) == set(other)
-    different = [str(name) for name in one if content(one[name]) != content(other[name])]
-    assert different == []
+    assert [name for name in one if content(one[name]) != content(other[name])] == []
 
 
 def test_models_predictions_order_and_champion_are_compared(one_after_the_other):
-    names = set(map(str, one_after_the_other))
     assert {
-        "data/06_models/cnn/model.pkl/model.pkl",
-        "data/06_models/final_model/model.onnx/model.onnx",
-        "data/06_models/final_model/model.pkl/model.pkl",
-        "data/07_model_output/contact_sheet.png/contact_sheet.png",
-        "data/07_model_output/random_forest/validation_predictions.csv/validation_predictions.csv",
-        "data/08_reporting/champion.json/champion.json",
-        "data/08_reporting/leaderboard.csv/leaderboard.csv",
-    } <= names
+        "data/06_models/cnn/model.pkl",
+        "data/06_models/final_model/model.onnx",
+        "data/06_models/final_model/model.pkl",
+        "data/07_model_output/contact_sheet.png",
+        "data/07_model_output/random_forest/validation_predictions.csv",
+        "data/08_reporting/champion.json",
+        "data/08_reporting/leaderboard.csv",
+    } <= one_after_the_other.keys()
 
 
 def test_nothing_but_these_names_is_left_out(tmp_path):

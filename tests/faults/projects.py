@@ -1,96 +1,96 @@
-"""A copy of the project to do harm to, with a temporary folder of its own."""
+"""A clone of the project to do harm to, and what the harm has cost."""
 
-import csv
-import json
-import os
-from contextlib import suppress
+import contextlib
+import sqlite3
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import yaml
+from kedro.framework.project import pipelines
+from kedro.framework.session import KedroSession
+from kedro.framework.startup import bootstrap_project
+from kedro.io import AbstractVersionedDataset, Version
+from PIL import Image
 
 from tests.conftest import copy_project
-from tests.kedro_process import KedroProcess
+from tests.kedro_process import KedroProcess, context
 
 CANDIDATES = Path("conf", "base", "parameters_model_training.yml")
-TICKS = os.sysconf("SC_CLK_TCK")  # of the system's clock, per second
 EMBEDDED = {"data_ingestion": {"source": "embedded"}}
+RUNS = """
+SELECT name, status FROM runs WHERE lifecycle_stage = 'active' AND run_uuid NOT IN
+(SELECT run_uuid FROM tags WHERE key = 'mlflow.parentRunId')
+"""
 
 
 class Project:
-    """A fresh clone; its runs are tracked and read the embedded digits.
+    """A fresh clone whose runs are tracked.
 
     Args:
-        folder: For the clone and its temporary folder; is made.
+        folder: For the clone.
         candidates: The only ones; otherwise all.
-        data: Parameters of `data_ingestion`.
+        parameters: Of every run.
     """
 
     def __init__(self, folder, candidates=(), parameters=EMBEDDED):
         self.folder = copy_project(folder / "clone")
-        self.temporary = folder / "tmp"
-        self.temporary.mkdir()
-        (self.folder / "conf" / "local" / "tracking.yml").unlink()  # it switches tracking off
-        local = self.folder / "conf" / "local" / "parameters.yml"
-        local.write_text(yaml.safe_dump(parameters))
+        (self.folder / "conf" / "local" / "parameters_tracking.yml").unlink()  # it switches it off
+        (self.folder / "conf" / "local" / "parameters.yml").write_text(yaml.safe_dump(parameters))
         if candidates:
             path = self.folder / CANDIDATES
             settings = yaml.safe_load(path.read_text())
             settings["candidates"] = {name: settings["candidates"][name] for name in candidates}
             path.write_text(yaml.safe_dump(settings))
-        self.given = files(self.folder)
 
     def start(self, *arguments):
         """Start `kedro run`."""
-        environment = {"TMPDIR": str(self.temporary), "OMP_WAIT_POLICY": "PASSIVE"}
-        return KedroProcess(self.folder, "run", *arguments, **environment)
+        return KedroProcess(self.folder, "run", *arguments)
 
     def run(self, *arguments):
         """Run `kedro run` to its end."""
         return self.start(*arguments).wait()
 
-    def records(self):
-        """Return what each run has finished, by version, the earliest first."""
-        paths = sorted((self.folder / ".runs").glob("*.json"))
-        return {path.stem: json.loads(path.read_bytes())["finished"] for path in paths}
+    def tracked(self):
+        """Return the statuses of the runs in MLflow by version, without those of candidates."""
+        try:
+            with contextlib.closing(sqlite3.connect(self.folder / "mlflow.db")) as connection:
+                return dict(connection.execute(RUNS).fetchall())
+        except sqlite3.OperationalError:  # there is no table yet
+            return {}
 
-    def records_since(self, versions):
-        """Return the records of the runs of other versions."""
-        return [record for version, record in self.records().items() if version not in versions]
+    def saved(self, version):
+        """Return the datasets, as folders, that a run has saved."""
+        return {path.parent for path in (self.folder / "data").rglob(version)}
 
-    def accuracies(self):
-        """Return the validation accuracies of the latest leaderboard, by candidate."""
-        path = max((self.folder / "data").glob("08_reporting/leaderboard.csv/*/leaderboard.csv"))
-        with path.open() as file:
-            return {row["candidate"]: row["validation_accuracy"] for row in csv.DictReader(file)}
-
-    def processes(self):
-        """Return the ids of the processes that work in the clone, where the system tells."""
-        return [
-            int(process.name)
-            for process in Path("/proc").glob("[0-9]*")
-            if _target(process / "cwd") == str(self.folder)
-        ]
-
-    def processor_seconds(self):
-        """Return for how long those processes have computed: a clock that others do not disturb."""
-        stats = [_read(Path("/proc", str(pid), "stat")) for pid in self.processes()]
-        fields = [stat.rpartition(")")[2].split() for stat in stats if stat]
-        return (
-            sum(int(user) + int(system) for *_, user, system in (each[:13] for each in fields))
-            / TICKS
-        )
+    def losses(self):
+        """Return a sentence for each version that cannot be loaded and each run without end."""
+        endless = [name for name, status in self.tracked().items() if status == "RUNNING"]
+        with ProcessPoolExecutor(1, mp_context=context) as apart:  # its catalog is of one project
+            unreadable = apart.submit(_unreadable, self.folder).result()
+        return [*unreadable, *(f"RUNNING in MLflow for ever: {name}" for name in endless)]
 
 
-def files(folder):
-    """Return all files of a folder."""
-    return {path for path in folder.rglob("*") if path.is_file()}
+def _unreadable(folder):
+    bootstrap_project(folder)
+    found = []
+    with contextlib.chdir(folder), KedroSession.create(folder) as session:
+        catalog = session.load_context().catalog
+        for name in {name for each in pipelines.values() for name in each.datasets()}:
+            dataset = catalog.get(name)
+            if isinstance(dataset, AbstractVersionedDataset):
+                for path in map(Path, dataset.list_versions()):
+                    try:
+                        _read(path, catalog.get(name, version=Version(path.parent.name, None)))
+                    except Exception as error:  # noqa: BLE001 (each format has its own)
+                        found.append(f"{path.relative_to(folder)} cannot be loaded: {error}")
+    return found
 
 
-def _target(link):
-    with suppress(OSError):  # it has ended
-        return str(link.readlink())
-
-
-def _read(path):
-    with suppress(OSError):
-        return path.read_text()
+def _read(path, dataset):
+    """Load a file; refuse a part of a table, which would load as well."""
+    if path.suffix == ".png":
+        Image.open(path).load()
+    else:
+        dataset.load()
+    if path.suffix in (".csv", ".md") and not path.read_bytes().endswith(b"\n"):
+        raise ValueError("it does not end with a line")
