@@ -45,10 +45,13 @@ def one_sentence() -> Iterator[None]:
     try:
         yield
     except DatasetError as error:
-        if not isinstance(error.__cause__, UserError | OSError):
+        reason: BaseException = error
+        while isinstance(reason, DatasetError) and reason.__cause__:  # Kedro wraps errors twice
+            reason = reason.__cause__
+        if not isinstance(reason, UserError | OSError):
             raise
         dataset = str(error).partition(".\n")[0]  # Kedro's sentence: what failed, with which one
-        raise click.ClickException(f"{dataset}: {error.__cause__}") from error
+        raise click.ClickException(f"{dataset}: {reason}") from error
     except ParameterValidationError as error:
         _, *sentences = re.sub(r"Failed to instantiate .*?: ", "", str(error)).splitlines()
         raise click.ClickException("; ".join(s.removeprefix("- ") for s in sentences)) from error
