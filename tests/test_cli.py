@@ -57,7 +57,7 @@ def test_a_file_that_cannot_be_read_is_named_with_the_reason(tmp_path):
     (tmp_path / "images").write_bytes(b"torn")
     with pytest.raises(click.ClickException) as caught, one_sentence():
         DataCatalog.from_config({"images": entry}).load("images")
-    assert caught.value.message.startswith("Failed while loading data from dataset ")
+    assert caught.value.message.startswith("images: Failed while loading data from dataset ")
     assert f"{tmp_path}/images: expected the IDX magic number" in caught.value.message
     assert "\n" not in caught.value.message
 
@@ -95,8 +95,9 @@ def test_run_is_kedros_with_all_its_options():
 def test_what_a_command_line_gets_wrong_is_one_sentence(project, run_kedro, options, sentence):
     done = run_kedro(project, "run", *options)
     assert done.returncode == 1
-    (line,) = done.stderr.splitlines()
+    *_, line = done.stderr.splitlines()
     assert line.startswith(f"Error: {sentence}")
+    assert "Traceback" not in done.stderr
 
 
 BROKEN = """
