@@ -22,50 +22,44 @@ from mnist_kedro.data.sources import embedded_digits
 
 TORCH = "mnist_kedro.classifiers.TorchClassifier"
 DESKEW = "mnist_kedro.classifiers.Deskew"
+DIGITS = embedded_digits()
+TRAIN = DIGITS.train_images, DIGITS.train_labels
+VALIDATION = DIGITS.test_images, DIGITS.test_labels
 
 
-@pytest.fixture(scope="module")
-def digits():
-    return embedded_digits()
-
-
-def test_a_network_has_a_row_per_epoch(digits):
+def test_a_network_has_a_row_per_epoch():
     candidate = Candidate(estimator=TORCH, hyperparameters={"epochs": 2})
-    validation = digits.test_images, digits.test_labels
-    train = digits.train_images, digits.train_labels
-    classifier, history = fit_classifier(candidate, 0, train, validation)
+    classifier, history = fit_classifier(candidate, 0, TRAIN, VALIDATION)
     assert list(history) == HISTORY_COLUMNS
     assert list(history["epoch"]) == [1, 2]
-    assert history["validation_accuracy"].iloc[-1] == classifier.score(*validation)
+    assert history["validation_accuracy"].iloc[-1] == classifier.score(*VALIDATION)
 
 
-def test_a_network_behind_a_transformer_is_validated_behind_it_too(digits):
+def test_a_network_behind_a_transformer_is_validated_behind_it_too():
     candidate = Candidate(
         estimator=TORCH, transformers=[DESKEW], hyperparameters={"epochs": 2, "random_state": 0}
     )
-    validation = digits.test_images, digits.test_labels
-    train = digits.train_images, digits.train_labels
-    classifier, history = fit_classifier(candidate, 0, train, validation)
+    classifier, history = fit_classifier(candidate, 0, TRAIN, VALIDATION)
     assert list(history["epoch"]) == [1, 2]
-    assert history["validation_accuracy"].iloc[-1] == classifier.score(*validation)
-    upright = TorchClassifier(epochs=2, random_state=0).fit(Deskew().transform(train[0]), train[1])
-    expected = upright.predict_proba(Deskew().transform(validation[0]))
-    np.testing.assert_array_equal(classifier.predict_proba(validation[0]), expected)
+    assert history["validation_accuracy"].iloc[-1] == classifier.score(*VALIDATION)
+    upright = TorchClassifier(epochs=2, random_state=0).fit(Deskew().transform(TRAIN[0]), TRAIN[1])
+    expected = upright.predict_proba(Deskew().transform(VALIDATION[0]))
+    np.testing.assert_array_equal(classifier.predict_proba(VALIDATION[0]), expected)
 
 
-def test_the_time_of_transformers_counts_and_that_of_watching_does_not(digits, monkeypatch):
+def test_the_time_of_transformers_counts_and_that_of_watching_does_not(monkeypatch):
     def slow(self, images):
         time.sleep(0.3)
         return images
 
     monkeypatch.setattr(Deskew, "transform", slow)
     candidate = Candidate(estimator=TORCH, transformers=[DESKEW], hyperparameters={"epochs": 2})
-    train = digits.train_images[:200], digits.train_labels[:200]
-    _, history = fit_classifier(candidate, 0, train, train, lambda _: time.sleep(1))
+    few = TRAIN[0][:200], TRAIN[1][:200]
+    _, history = fit_classifier(candidate, 0, few, few, lambda _: time.sleep(1))
     assert 0.3 < history["seconds"].iloc[0] < history["seconds"].iloc[1] < 1
 
 
-def test_each_epoch_is_told_and_may_be_the_last(digits):
+def test_each_epoch_is_told_and_may_be_the_last():
     seen = []
 
     def after_epoch(row):
@@ -74,39 +68,24 @@ def test_each_epoch_is_told_and_may_be_the_last(digits):
             raise StopIteration
 
     candidate = Candidate(estimator=TORCH, hyperparameters={"epochs": 5})
-    train = digits.train_images, digits.train_labels
     with pytest.raises(StopIteration):
-        fit_classifier(candidate, 0, train, after_epoch=after_epoch)
+        fit_classifier(candidate, 0, TRAIN, after_epoch=after_epoch)
     assert seen == [1, 2]
 
 
-def test_a_classifier_without_epochs_has_one_row(digits):
+def test_a_classifier_without_epochs_has_one_row():
     candidate = Candidate(estimator="sklearn.naive_bayes.GaussianNB")
-    train = digits.train_images, digits.train_labels
-    classifier, history = fit_classifier(candidate, 0, train, train)
+    classifier, history = fit_classifier(candidate, 0, TRAIN, TRAIN)
     assert list(history["epoch"]) == [1]
     assert history["seconds"].iloc[0] > 0
     assert history[["loss", "train_accuracy", "validation_accuracy"]].isna().all(axis=None)
-    assert classifier.score(*train) > 0.5
+    assert classifier.score(*TRAIN) > 0.5
 
 
-def test_the_seed_reaches_the_classifier(digits):
-    candidate = Candidate(
-        estimator="sklearn.ensemble.RandomForestClassifier", hyperparameters={"n_estimators": 5}
-    )
-    train = digits.train_images, digits.train_labels
-    first, second, other = (
-        fit_classifier(candidate, seed, train)[0].predict_proba(digits.test_images)
-        for seed in (0, 0, 1)
-    )
-    np.testing.assert_array_equal(first, second)
-    assert not np.array_equal(first, other)
-
-
-def test_threads_of_a_forest_do_not_change_the_last_bits(digits):
-    images = digits.train_images.reshape(len(digits.train_images), -1)
+def test_threads_of_a_forest_do_not_change_the_last_bits():
+    images = TRAIN[0].reshape(len(TRAIN[0]), -1)
     forest = RandomForestClassifier(max_depth=4, n_jobs=8, random_state=0)
-    forest.fit(images, digits.train_labels)
+    forest.fit(images, TRAIN[1])
     expected = predict_probabilities(forest, images)
     for _ in range(20):
         np.testing.assert_array_equal(predict_probabilities(forest, images), expected)
@@ -126,14 +105,9 @@ def points():
         (make_pipeline(StandardScaler(), LogisticRegression()), 3 * 4 + 3),
         (MLPClassifier((5,), max_iter=500, tol=0.01), 4 * 5 + 5 + 5 * 3 + 3),
         (SVC(), None),
+        (DecisionTreeClassifier(max_leaf_nodes=3), 5),
+        (RandomForestClassifier(7, max_leaf_nodes=3), 7 * 5),
     ],
 )
-def test_parameters_are_weights_and_biases(points, classifier, count):
+def test_parameters_are_weights_and_biases_or_nodes_of_trees(points, classifier, count):
     assert count_parameters(classifier.fit(*points)) == count
-
-
-def test_parameters_of_a_forest_are_the_nodes_of_its_trees(points):
-    tree = DecisionTreeClassifier(random_state=0).fit(*points)
-    assert count_parameters(tree) == tree.tree_.node_count
-    forest = RandomForestClassifier(3, random_state=0).fit(*points)
-    assert count_parameters(forest) == sum(each.tree_.node_count for each in forest.estimators_)

@@ -35,40 +35,32 @@ def history(*losses):
     return pd.DataFrame({"epoch": epochs, "loss": losses, "validation_accuracy": accuracy})
 
 
-def test_points_stand_at_cost_and_accuracy_with_their_interval():
-    found = traces(chart_accuracy_against_cost(BOARD, "fit_seconds"))
-    assert list(found) == ["Pareto front", "dear", "good", "waste", "cheap"]
-    points = {name: (*found[name].x, *found[name].y) for name in BOARD["candidate"]}
-    assert points == {
-        "dear": (100, 0.98),
-        "good": (4, 0.95),
-        "waste": (9, 0.94),
-        "cheap": (1, 0.8),
+def test_candidates_stand_at_cost_and_accuracy_beside_the_front():
+    figure = chart_accuracy_against_cost(BOARD, "fit_seconds")
+    found = traces(figure)
+    assert {name: (trace.x, trace.y) for name, trace in found.items()} == {
+        "Pareto front": ((1, 4, 100), (0.8, 0.95, 0.98)),
+        "dear": ((100,), (0.98,)),
+        "good": ((4,), (0.95,)),
+        "waste": ((9,), (0.94,)),
+        "cheap": ((1,), (0.8,)),
     }
     error = found["cheap"].error_y
     assert (*error.array, *error.arrayminus) == pytest.approx((0.04, 0.05))
-
-
-def test_the_line_is_the_pareto_front():
-    line = traces(chart_accuracy_against_cost(BOARD, "fit_seconds"))["Pareto front"]
-    assert (line.x, line.y) == ((1, 4, 100), (0.8, 0.95, 0.98))
-
-
-def test_of_equal_costs_the_front_has_the_more_accurate():
-    assert list(pareto_front(BOARD, "model_bytes")["candidate"]) == ["cheap", "dear"]
-
-
-def test_the_front_is_a_candidate_where_it_is_best_and_cheapest():
-    front = pareto_front(BOARD.assign(fit_seconds=[1, 2, 3, 4]), "fit_seconds")
-    assert list(front["candidate"]) == ["dear"]
-
-
-def test_the_champion_alone_is_a_star_and_labelled_so():
-    found = traces(chart_accuracy_against_cost(BOARD, "fit_seconds"))
     symbols = {name: found[name].marker.symbol for name in BOARD["candidate"]}
     assert symbols == {"dear": None, "good": "star", "waste": None, "cheap": None}
     labels = [found[name].text[0] for name in BOARD["candidate"]]
     assert labels == ["dear", "good (champion)", "waste", "cheap"]
+    axes = figure.layout.xaxis, figure.layout.yaxis
+    assert [axis.title.text for axis in axes] == ["time to fit (s)", "validation accuracy"]
+    assert axes[0].type == "log"
+    assert figure.layout.title.text == "What accuracy costs on digits"
+
+
+def test_the_front_has_the_more_accurate_of_equal_costs_and_whoever_is_best_alone():
+    assert list(pareto_front(BOARD, "model_bytes")["candidate"]) == ["cheap", "dear"]
+    front = pareto_front(BOARD.assign(fit_seconds=[1, 2, 3, 4]), "fit_seconds")
+    assert list(front["candidate"]) == ["dear"]
 
 
 def test_of_many_candidates_only_the_front_is_labelled():
@@ -79,13 +71,6 @@ def test_of_many_candidates_only_the_front_is_labelled():
     }
     labelled = {name for name, mode in modes.items() if "text" in mode}
     assert labelled == {"cheap", "good", "dear"}
-
-
-def test_axes_name_their_units_and_the_title_names_the_data():
-    layout = chart_accuracy_against_cost(BOARD, "fit_seconds").layout
-    assert (layout.xaxis.type, layout.xaxis.title.text) == ("log", "time to fit (s)")
-    assert layout.yaxis.title.text == "validation accuracy"
-    assert layout.title.text == "What accuracy costs on digits"
 
 
 def test_every_cost_that_may_be_chosen_has_an_axis_title():

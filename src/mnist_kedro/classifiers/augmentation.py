@@ -1,4 +1,4 @@
-"""Training images turned, moved, scaled and sheared at random, anew in each epoch.
+"""Training images, turned, moved, scaled and sheared at random each time they are seen.
 
 Simard et al., 2003, "Best practices for convolutional neural networks applied to visual document
 analysis", the affine part.
@@ -28,7 +28,7 @@ def augment(images: torch.Tensor, augmentation: Augmentation) -> torch.Tensor:
     """Change each image by a random affine transformation of its own, about its centre.
 
     Args:
-        images: `float32 (n, height, width)`; 0 is the background, which fills what gets free.
+        images: `float32 (n, height, width)`; 0 is the background, which also fills what moves in.
         augmentation: How far.
 
     Returns:
@@ -47,14 +47,14 @@ def augment(images: torch.Tensor, augmentation: Augmentation) -> torch.Tensor:
 def random_matrices(
     n: int, size: tuple[int, int], augmentation: Augmentation, device: torch.device
 ) -> torch.Tensor:
-    """Return where each image takes its pixels from, `(n, 2, 3)`.
+    """Return the transformation from each new pixel to where it comes from, `(n, 2, 3)`.
 
     The coordinates are those of `affine_grid`: x and y from -1 to 1 over the image.
     """
     angle, shear, size_change, right, down = (2 * torch.rand(5, n, device=device) - 1).unbind()
     angle = math.radians(augmentation.rotation) * angle
     shear = torch.tan(math.radians(augmentation.shear) * shear)
-    # What is to become larger takes its pixels from a smaller part.
+    # To become larger, an image takes its pixels from a smaller part of itself.
     zoom = 1 / (1 + augmentation.scale * size_change)
     cos, sin = zoom * torch.cos(angle), zoom * torch.sin(angle)
     height, width = size

@@ -1,4 +1,4 @@
-"""Digits set upright and brought to one size, so that a classifier need not learn every hand."""
+"""Digits set upright and brought to one size, so that a classifier need not learn each slant."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 # Standard deviation of the ink, as a part of the image's height and width: MNIST's averages.
 TALL, WIDE = 0.195, 0.122
 THIN = 0.25  # variance in square pixels; what has less is a line or a dot, and stays as thin
-# Images at once: so few that PyTorch keeps to one thread, and waits for no other processor.
+# Images at once: so few that PyTorch uses one thread, and need not wait for others.
 BATCH = 32
 
 
@@ -52,7 +52,7 @@ class Deskew(TransformerMixin, BaseEstimator):
 
 
 def _places(pixels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return from which row, `(n, height, 1)`, and column, `(n, height, width)`, pixels come."""
+    """Return the row, `(n, height, 1)`, and column, `(n, height, width)`, each pixel comes from."""
     height, width = pixels.shape[1:]
     rows = torch.arange(height, dtype=torch.float64)[:, None]
     columns = torch.arange(width, dtype=torch.float64)

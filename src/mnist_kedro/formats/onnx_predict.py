@@ -1,4 +1,4 @@
-"""Predictions of an ONNX model: they need neither PyTorch nor scikit-learn, and no trust."""
+"""Predictions of an ONNX model: without PyTorch or scikit-learn, and without unpickling."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ if TYPE_CHECKING:
 
 
 def load_onnx(exported: bytes) -> Callable[[NDArray[np.uint8]], NDArray[np.float32]]:
-    """Return the function that an ONNX model is.
+    """Return an ONNX model as a function.
 
     Args:
         exported: What `onnx_export.export_to_onnx` returned.
 
     Returns:
         From images `uint8 (n, 28, 28)` to the probability of each class, `float32 (n, n_classes)`.
-        It may be called from several threads at once, and keeps to the thread that calls it.
+        Several threads may call it at once; each call uses the thread that makes it.
 
     Raises:
         ValueError: ONNX Runtime cannot run it.
     """
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1  # for models so small more are no faster
+    options.intra_op_num_threads = 1  # more are no faster for models this small
     try:
         session = onnxruntime.InferenceSession(
             exported, options, providers=["CPUExecutionProvider"]
         )
-    except Exception as error:  # its errors have nothing in common
+    except Exception as error:  # its errors share no other class
         raise ValueError(f"expected a model that ONNX Runtime can run, found: {error}") from error
 
     def predict(images: NDArray[np.uint8]) -> NDArray[np.float32]:

@@ -4,11 +4,13 @@ import pytest
 
 from mnist_kedro.classifiers.build import Candidate
 from mnist_kedro.data.sources import embedded_digits
-from mnist_kedro.data.splits import take_splits
 from mnist_kedro.evaluation.metrics import wilson_interval
 from mnist_kedro.evaluation.mistakes import report_mistakes
-from mnist_kedro.formats.idx import idx_header, idx_sha256, read_idx
-from mnist_kedro.pipelines.model_training.nodes import ModelTrainingParameters, train_candidate
+from mnist_kedro.formats.idx import idx_sha256
+from mnist_kedro.pipelines.model_training.nodes import (
+    ModelTrainingParameters,
+    train_candidate,
+)
 
 CANDIDATE = Candidate(estimator="sklearn.naive_bayes.GaussianNB")
 PARAMETERS = ModelTrainingParameters(seed=0)
@@ -35,20 +37,6 @@ def test_the_fit_sees_the_training_split_and_nothing_else(data):
     expected = images[train].reshape(len(train), -1)[labels[train] == 3].mean(axis=0) / 255
     np.testing.assert_allclose(model.steps[-1][1].theta_[3], expected, rtol=1e-4)
     assert len(history) == 1
-
-
-def test_a_large_file_gives_the_same_as_an_array(data, tmp_path, monkeypatch):
-    images, labels, splits, profile = data
-    path = tmp_path / "images-idx3-ubyte"
-    path.write_bytes(idx_header(images.shape) + images.tobytes())
-    expected = train_candidate(*data, CANDIDATE, PARAMETERS)[3]
-    monkeypatch.setattr("mnist_kedro.data.splits.MAX_UNPACKED_BYTES", 1)
-    taken = take_splits(read_idx(path, (28, 28)), labels, splits, profile)
-    assert all(isinstance(part.base, np.memmap) for part, _ in taken)
-    found = train_candidate(
-        read_idx(path, (28, 28)), labels, splits, profile, CANDIDATE, PARAMETERS
-    )[3]
-    pd.testing.assert_frame_equal(found, expected)
 
 
 def test_the_score_is_that_of_the_validation_split(data):
