@@ -136,6 +136,7 @@ def test_kedro_viz_draws_a_box_per_stage_and_candidate_and_previews_what_is_clic
     names = boxes.evaluate_all("boxes => boxes.map(box => box.dataset.nodeFullname)")
     assert sorted(names) == sorted(STAGES + CANDIDATES)
     for dataset, drawing in PREVIEWS.items():
+        pages.open_graph(page, viz_site)
         page.get_by_placeholder("Search").fill(dataset)
         page.locator(".row-text__label").filter(has_text=exactly(dataset)).click()
         panel = page.locator(".pipeline-metadata")

@@ -1,6 +1,7 @@
 """`--env=…` for other data sets in MNIST's format: small files like theirs, and none at all."""
 
 import string
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -25,7 +26,7 @@ LAST = {
 
 @pytest.fixture(scope="module")
 def loaded(tmp_path_factory, copy_project):
-    """What Kedro loads of each environment: its parameters, and where it saves."""
+    """What Kedro loads of each environment: its parameters, a path of its data, and the project."""
     project = copy_project(tmp_path_factory.mktemp("environments") / "project")
     bootstrap_project(project)
     found = {}
@@ -33,7 +34,7 @@ def loaded(tmp_path_factory, copy_project):
         with KedroSession.create(project, env=env) as session:
             context = session.load_context()
             catalog = context.config_loader["catalog"]  # now: each environment has its globals
-            found[env] = context.params, catalog["train_images"]["filepath"]
+            found[env] = context.params, catalog["train_images"]["filepath"], project
     return found
 
 
@@ -100,18 +101,18 @@ def test_without_a_network_a_sentence_says_which_files_to_put_where(env, paramet
 
 
 def test_each_has_its_own_data_experiment_and_model(loaded):
-    for env, (parameters, path) in loaded.items():
+    for env, (parameters, path, project) in loaded.items():
         data = "data" if env == "base" else f"data/{env}"
         name = "mnist_kedro" if env == "base" else f"mnist_kedro_{env}"
         assert path == f"{data}/01_raw/train-images-idx3-ubyte"
-        assert str(parameters["data_ingestion"].cache) == f"{data}/01_raw/downloads"
+        assert parameters["data_ingestion"].cache == Path(project, data, "01_raw/downloads")
         tracking = parameters["tracking"]
         assert (tracking["experiment"], tracking["registered_model"]) == (name, name)
         assert tracking["enabled"]
 
 
 def test_classes_and_checksums_are_complete(loaded):
-    described = [parameters["data_ingestion"] for parameters, _ in loaded.values()]
+    described = [parameters["data_ingestion"] for parameters, *_ in loaded.values()]
     assert described[0].class_names == tuple(string.digits)
     checksums = [sum256 for each in described for sum256 in each.sha256.values()]
     assert len(set(checksums)) == 4 * len(described)
