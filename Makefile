@@ -67,7 +67,7 @@ bench: $(VENV)/.installed-dev ## Measure side by side with what one would use in
 cluster-up: $(VENV)/.installed-dev ## Run what --env=cluster needs on this machine, until Ctrl-C
 	$(BIN)/python -m cluster
 
-faults: $(VENV)/.installed-dev ## Kill, fill, starve: the long fault suite, into docs/reliability.md
+faults: $(VENV)/.installed-dev ## Kill, stop, fill, run at once: the long fault suite, into docs/reliability.md
 	$(BIN)/python -m tests.faults
 
 package: $(VENV)/.installed-dev ## Build a wheel and an archive of conf/ into dist/
