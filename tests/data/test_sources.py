@@ -99,18 +99,6 @@ def test_labels_count_from_0_and_images_stand_upright(
     assert all(array.flags.c_contiguous for array in arrays)
 
 
-@pytest.mark.parametrize(
-    ("changes", "wanted"),
-    [({"first_label": 1}, "1 to 10"), ({"class_names": ("a", "b")}, "0 to 1")],
-)
-def test_labels_are_those_of_the_spec(
-    tmp_path, describe, tiny_arrays, write_idx_folder, changes, wanted
-):
-    write_idx_folder(tmp_path, tiny_arrays)
-    with pytest.raises(IdxFormatError, match=f"all labels from {wanted} .* found .0, 1, "):
-        load_folder(tmp_path, describe(**changes))
-
-
 def test_files_have_the_names_of_the_spec(tmp_path, describe, tiny_arrays, write_idx_folder):
     write_idx_folder(tmp_path, tiny_arrays)
     (tmp_path / NAMES["test_images"]).rename(tmp_path / "letters-test-images.gz")

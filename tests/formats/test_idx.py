@@ -6,7 +6,7 @@ import tracemalloc
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
@@ -47,11 +47,6 @@ def saved(folder, content, name="file"):
     return path
 
 
-@pytest.fixture(scope="module")
-def scratch(tmp_path_factory):
-    return tmp_path_factory.mktemp("idx")
-
-
 @pytest.mark.parametrize("name", ["images", "images.gz"])
 @pytest.mark.parametrize("content", [RAW, GZ], ids=["raw", "gzip"])
 def test_content_and_not_the_name_says_how_to_read(tmp_path, content, name):
@@ -73,10 +68,10 @@ def test_raw_file_is_a_memory_map(tmp_path):
 
 
 @given(array=arrays(np.uint8, array_shapes(min_dims=1, max_dims=3)), compress=st.booleans())
-@settings(deadline=None)
-def test_round_trip_and_checksum(scratch, array, compress):
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_round_trip_and_checksum(tmp_path, array, compress):
     content = idx_header(array.shape) + array.tobytes()
-    path = saved(scratch, gzip.compress(content) if compress else content)
+    path = saved(tmp_path, gzip.compress(content) if compress else content)
     np.testing.assert_array_equal(read_idx(path, array.shape[1:]), array)
     assert idx_sha256(array) == hashlib.sha256(content).hexdigest()
 
@@ -87,12 +82,9 @@ def test_malformed_file_is_named_with_expected_and_found(tmp_path, content, foun
     path = saved(tmp_path, gzip.compress(content) if compress else content, "images.gz")
     with pytest.raises(IdxFormatError) as caught:
         read_idx(path, ITEM)
-    before, expected, after = str(caught.value).partition(" expected ")
+    before, _, after = str(caught.value).partition(" expected ")
     assert before == f"{path}:"
-    assert expected
-    assert "found " in after
-    assert found in after
-    assert "\n" not in after
+    assert found in after.partition("found ")[2]
 
 
 @pytest.mark.parametrize("content", [RAW, GZ], ids=["raw", "gzip"])
@@ -169,7 +161,7 @@ def test_32_bit_integers(tmp_path, pack):
     np.testing.assert_array_equal(found, numbers)
     raw = header + numbers.astype(">i4").tobytes()
     assert idx_sha256(found) == hashlib.sha256(raw).hexdigest()
-    with pytest.raises(IdxFormatError, match="2 dimensions of unsigned bytes"):
+    with pytest.raises(IdxFormatError, match="00 00 08 02 .2 dimensions.*found 00 00 0c 02"):
         read_idx(path, (3,))
     path.write_bytes(pack(header + bytes(23)))
     with pytest.raises(IdxFormatError, match="expected 24 bytes of data .* found 23"):

@@ -1,6 +1,5 @@
 import io
 import struct
-import warnings
 import zlib
 
 import numpy as np
@@ -169,17 +168,6 @@ def test_what_is_no_such_picture_is_refused(data):
     message = "expected a picture in one of the formats PNG, JPEG, WEBP, BMP, GIF, TIFF, found"
     with pytest.raises(PictureError, match=message):
         decode(data)
-
-
-def test_the_warnings_of_other_threads_are_left_alone():
-    before = list(warnings.filters)
-
-    class Watching(io.BytesIO):
-        def read(self, size=-1):
-            assert warnings.filters == before
-            return super().read(size)
-
-    decode_picture(Watching(LOSSLESS["png"]))
 
 
 def test_a_file_that_claims_more_than_fits_into_memory_is_refused():

@@ -1,5 +1,4 @@
 import gzip
-import io
 
 import numpy as np
 import pandas as pd
@@ -85,34 +84,20 @@ def check_refused(path, message):
     assert message in str(caught.value)
 
 
-def npz():
-    file = io.BytesIO()
-    np.savez(file, IMAGES)
-    return file.getvalue()
+DAMAGE = {
+    "empty": lambda _: b"",
+    "cut": lambda data: data[:-1],
+    "half a header": lambda data: data[:60],
+    "an open bracket": lambda data: data.replace(b")", b" ", 1),
+}
 
 
-def npy():
-    file = io.BytesIO()
-    np.save(file, IMAGES)
-    return file.getvalue()
-
-
-@pytest.mark.parametrize("data", [b"", npz(), npy()[:-1], npy()[:60], npy().replace(b")", b" ", 1)])
-def test_a_damaged_array_is_refused(data, tmp_path):
+@pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE)
+def test_a_damaged_array_is_refused(damage, tmp_path):
     path = tmp_path / "mine.npy"
-    path.write_bytes(data)
+    np.save(path, IMAGES)
+    path.write_bytes(damage(path.read_bytes()))
     check_refused(path, "expected a NumPy array, found")
-
-
-def test_errors_of_numpy_and_pandas_are_shortened(tmp_path):
-    (tmp_path / "mine.npy").write_bytes(npy().replace(b"descr", b"a" * 5))
-    (tmp_path / "names.csv").write_bytes(b"many words " * 400)
-    for picture in find_pictures(tmp_path):
-        with pytest.raises(UserError, match="expected .* found") as caught:
-            picture.see()
-        message = str(caught.value).removeprefix(str(tmp_path))
-        assert len(message) < 400
-        assert "\n" not in message
 
 
 def test_kaggles_tables_are_read_with_or_without_labels(tmp_path):

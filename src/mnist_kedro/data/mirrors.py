@@ -98,7 +98,6 @@ def _try_mirrors(
             arrays.update(_take(still_missing, mirror, published, folder))
         except (TimeoutError, requests.RequestException, IdxFormatError) as error:
             reasons.append(f"{public_address(mirror)}: {_in_short(error)}")
-            logger.info("A mirror failed: %s", reasons[-1])
         else:
             return arrays
     names = ", ".join(f"{name}.gz" for name in published.files.values())

@@ -39,7 +39,7 @@ class IdxDataset(FileDataset, AbstractVersionedDataset["NDArray[np.uint8]", "NDA
         fs_args: dict[str, Any] | None = None,
         metadata: dict[str, Any] | None = None,
     ) -> None:
-        """Describe the file; the arguments are those of Kedro's datasets, but for one.
+        """Describe the file.
 
         Args:
             filepath: Where it lies, such as `data/images` or `s3://bucket/images`.

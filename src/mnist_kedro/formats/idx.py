@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 UNSIGNED_BYTE, INTEGER = 0x08, 0x0C  # types
 DTYPES: dict[int, np.dtype[Any]] = {UNSIGNED_BYTE: np.dtype("u1"), INTEGER: np.dtype(">i4")}
-PLURALS = {UNSIGNED_BYTE: "unsigned bytes", INTEGER: "32-bit integers"}
 GZIP_MAGIC = b"\x1f\x8b"
 MAX_UNPACKED_BYTES = 2**30  # a compressed file is unpacked in memory; a raw one is mapped
 PART = 2**22  # bytes that are read at once
@@ -60,8 +59,7 @@ def read_idx(path: Path, item_shape: Sequence[int] = (), kind: int = UNSIGNED_BY
             return _read_gzip(file, path, tuple(item_shape), kind)
         shape = _read_header(file, path, tuple(item_shape), kind)
         offset = file.tell()
-    expected, found = math.prod(shape) * dtype.itemsize, path.stat().st_size - offset
-    _check_length(path, shape, expected, found)
+    _check_length(path, shape, math.prod(shape) * dtype.itemsize, path.stat().st_size - offset)
     return np.asarray(np.memmap(path, dtype, mode="r", offset=offset, shape=shape))
 
 
@@ -112,9 +110,8 @@ def _read_header(
     expected = struct.pack(">HBB", 0, kind, dimensions)
     if magic != expected:
         raise IdxFormatError(
-            f"{path}: expected the IDX magic number {expected.hex(' ')} "
-            f"({dimensions} dimensions of {PLURALS[kind]}), found "
-            f"{magic.hex(' ') or 'an empty file'} ({magic!r})"
+            f"{path}: expected the IDX magic number {expected.hex(' ')} ({dimensions} dimensions), "
+            f"found {magic.hex(' ') or 'an empty file'} ({magic!r})"
         )
     sizes = file.read(4 * dimensions)
     if len(sizes) != 4 * dimensions:

@@ -47,7 +47,7 @@ class Picture:
     ready: bool = False
 
     def see(self) -> Seen:
-        """Return what a classifier gets to see, or raise what `load` raises."""
+        """Return what a classifier gets to see, or raise a `UserError` or `OSError`."""
         grey = self.load()
         return Seen(grey, None) if self.ready else to_mnist_format(grey)
 
