@@ -148,11 +148,6 @@ def test_without_a_network_a_sentence_says_what_to_do(refusing, describe, cache)
     assert isinstance(caught.value, UserError)
 
 
-def test_without_mirrors_files_are_an_error(describe, cache):
-    with pytest.raises(DownloadError):
-        download(describe([]), cache)
-
-
 def test_mirrors_that_never_answer_cost_one_time_out(fetch, mirror, deaf, monkeypatch):
     import requests  # noqa: F401 (imported before the clock runs)
 

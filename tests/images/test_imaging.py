@@ -54,7 +54,7 @@ def test_the_corner_that_it_was_written_in_does_not_matter(digit):
 
 
 @digits
-@pytest.mark.parametrize("scale", [0.25, 0.5, 2, 4])
+@pytest.mark.parametrize("scale", [0.25, 4])
 def test_its_size_does_not_matter(digit, scale):
     shape = round(200 * scale), round(160 * scale)
     box = {"corner": (40 * scale, 50 * scale), "size": (60 * scale, 100 * scale)}
@@ -125,7 +125,7 @@ def test_a_small_digit_is_warned_of():
     check_format(image)
 
 
-@pytest.mark.parametrize("radius", [12, 20, 25, 30, 35])
+@pytest.mark.parametrize("radius", [12, 25, 35])
 @pytest.mark.parametrize(("paper", "written"), [(240, 40), (30, 230)])
 def test_a_blot_is_warned_of_however_large(radius, paper, written):
     rows, columns = np.mgrid[-50:50, -50:50]
