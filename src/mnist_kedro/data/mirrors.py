@@ -12,8 +12,8 @@ from textwrap import shorten
 from typing import TYPE_CHECKING, Any
 from zipfile import BadZipFile, ZipFile
 
-from mnist_kedro.data.sources import has_sha256, read_file
-from mnist_kedro.formats.idx import IdxFormatError, idx_sha256
+from mnist_kedro.data.sources import read_file
+from mnist_kedro.formats.idx import IdxFormatError
 from mnist_kedro.parameters import UserError, public_address
 
 if TYPE_CHECKING:
@@ -145,9 +145,9 @@ def _unpack(archive: Path, names: list[str]) -> None:
 
 
 def _read_verified(key: str, path: Path, published: PublishedFiles) -> NDArray[Any]:
-    array, sha256 = read_file(key, path), published.sha256[key]
-    if not has_sha256(path, array, sha256):
-        raise IdxFormatError(f"{path}: expected the sha256 {sha256}, found {idx_sha256(array)}")
+    array, is_published = read_file(key, path, published)
+    if not is_published:
+        raise IdxFormatError(f"{path}: expected the sha256 {published.sha256[key]}, found another")
     return array
 
 

@@ -12,8 +12,9 @@ from pydantic import Field
 from mnist_kedro.data.dataset_spec import FILES, PublishedFiles
 from mnist_kedro.data.mirrors import download
 from mnist_kedro.data.picture_folders import read_pictures
-from mnist_kedro.data.sources import find_file, read_file, read_files
-from mnist_kedro.formats.idx import IdxFormatError, idx_sha256
+from mnist_kedro.data.sources import find_file, read_files
+from mnist_kedro.formats.idx import IdxFormatError, idx_sha256, read_idx
+from mnist_kedro.formats.mnist_format import SIDE
 from mnist_kedro.parameters import UserError
 
 if TYPE_CHECKING:
@@ -80,8 +81,8 @@ def load_extra_test(
         images, labels = _take_digits(files, qmnist.first, class_names)
         name = name if official else folder.name
     else:
-        images = read_file("images", find_file(folder, FILES["test_images"]))
-        labels = read_file("labels", find_file(folder, FILES["test_labels"]))
+        images = read_idx(find_file(folder, FILES["test_images"]), (SIDE, SIDE))
+        labels = read_idx(find_file(folder, FILES["test_labels"]))
         name = folder.name
     if len(images) != len(labels) or not len(labels):
         raise IdxFormatError(

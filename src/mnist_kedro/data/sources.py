@@ -116,9 +116,10 @@ def verify_data(sha256: Mapping[str, str], **arrays: NDArray[np.uint8]) -> None:
 
 def read_files(folder: Path, published: PublishedFiles) -> tuple[dict[str, NDArray[Any]], bool]:
     """Return the array of each file in a folder, and whether all have the published checksums."""
-    paths = {key: find_file(folder, name) for key, name in published.files.items()}
-    arrays = {key: read_file(key, path) for key, path in paths.items()}
-    official = all(has_sha256(paths[key], arrays[key], published.sha256[key]) for key in paths)
+    arrays, official = {}, True
+    for key, name in published.files.items():
+        arrays[key], is_published = read_file(key, find_file(folder, name), published)
+        official = official and is_published
     return arrays, official
 
 
@@ -131,15 +132,12 @@ def find_file(folder: Path, name: str) -> Path:
     raise UserError(f"{folder}: expected the file {name} or {name}.gz, or pictures, found none")
 
 
-def read_file(key: str, path: Path) -> NDArray[Any]:
-    """Read the IDX file with this key, such as `test_images`."""
-    return read_idx(path, *FORMATS[key.rpartition("_")[2]])
-
-
-def has_sha256(path: Path, array: NDArray[Any], sha256: str) -> bool:
-    """Tell whether a file, which holds this array, has a checksum, decompressed or as it is.
+def read_file(key: str, path: Path, published: PublishedFiles) -> tuple[NDArray[Any], bool]:
+    """Read the IDX file with this key, such as `test_images`; tell whether it is the published one.
 
     Mirrors compress anew; yet of some data sets only the compressed files' checksums are published.
     """
+    array = read_idx(path, *FORMATS[key.rpartition("_")[2]])
     with path.open("rb") as file:
-        return sha256 in (idx_sha256(array), hashlib.file_digest(file, "sha256").hexdigest())
+        found = idx_sha256(array), hashlib.file_digest(file, "sha256").hexdigest()
+    return array, published.sha256[key] in found
