@@ -54,15 +54,11 @@ def half_then_silent(_, body):
 
 BAD = {
     "forbidden": lambda *_: (403, {}, HTML),
-    "missing": lambda *_: (404, {}, HTML),
     "missing, yet announced": only_get(lambda *_: (404, {}, HTML)),
-    "unavailable": lambda *_: (503, {}, b""),
-    "part of it": lambda _, body: (206, {}, body[:99]),
     "web page": lambda *_: (200, {}, HTML),
     "nothing": lambda *_: (200, {}, b""),
     "torn": lambda _, body: (200, {"Content-Length": str(len(body))}, body[:-9]),
     "torn, length unknown": lambda _, body: (200, {}, body[:-9]),
-    "torn, in chunks": lambda *_: (200, {"Transfer-Encoding": "chunked"}, b"9\r\n\x1f\x8b"),
     "not gzip, yet announced": lambda *_: (200, {"Content-Encoding": "gzip"}, HTML),
     "other bytes": lambda _, body: (200, {}, other_bytes(body)),
     "reset": only_get(lambda *_: (200, {"Content-Length": "99"}, reset)),
@@ -121,23 +117,17 @@ def test_the_first_mirror_is_good(fetch, mirror, capfd):
 
 
 @pytest.mark.parametrize("bad", BAD.values(), ids=BAD)
-def test_the_next_mirror_is_tried_when_the_first_is_bad(fetch, mirror, bad):
+def test_the_next_mirror_is_tried_when_the_first_is_bad(fetch, mirror, describe, cache, bad):
     first, good = mirror(bad), mirror()
-    fetch(first.url, good.url)
-    assert good.downloads() == sorted(NAMES.values())
-    assert set(first.downloads()) <= {NAMES["train_images"]}  # asked for nothing more
-
-
-@pytest.mark.parametrize("bad", BAD.values(), ids=BAD)
-def test_all_mirrors_are_bad(mirror, describe, cache, monkeypatch, bad):
-    monkeypatch.setattr(mirrors, "READ_SECONDS", 0.3)
-    urls = [mirror(bad).url, mirror(bad).url]
     with pytest.raises(DownloadError) as caught:
-        download(describe(urls), cache)
+        download(describe([first.url]), cache)
     assert contents(cache) == {".lock": b""}
     assert "\n" not in str(caught.value)
     assert len(str(caught.value)) < 1000
-    assert all(f"{url}: " in str(caught.value) for url in urls)
+    assert f"{first.url}: " in str(caught.value)
+    fetch(first.url, good.url)
+    assert good.downloads() == sorted(NAMES.values())
+    assert set(first.downloads()) <= {NAMES["train_images"]}  # asked for nothing more
 
 
 def test_the_next_mirror_gives_only_what_the_first_lacks(fetch, mirror, mirrored_files):
@@ -145,10 +135,6 @@ def test_the_next_mirror_gives_only_what_the_first_lacks(fetch, mirror, mirrored
     first, second = mirror(files=mirrored_files | {labels: HTML}), mirror()
     fetch(first.url, second.url)
     assert second.downloads() == sorted(set(NAMES.values()) - {NAMES["train_images"]})
-
-
-def test_the_next_mirror_is_tried_when_nobody_listens_at_the_first(fetch, mirror, refusing):
-    fetch(refusing, mirror().url)
 
 
 def test_without_a_network_a_sentence_says_what_to_do(refusing, describe, cache):
@@ -160,11 +146,6 @@ def test_without_a_network_a_sentence_says_what_to_do(refusing, describe, cache)
         f"{', '.join(NAMES.values())} into a folder and add --params data_ingestion.source=<folder>"
     )
     assert isinstance(caught.value, UserError)
-
-
-def test_without_mirrors_files_are_an_error(describe, cache):
-    with pytest.raises(DownloadError):
-        download(describe([]), cache)
 
 
 def test_mirrors_that_never_answer_cost_one_time_out(fetch, mirror, deaf, monkeypatch):
@@ -190,12 +171,6 @@ def test_a_mirror_that_declares_the_compression_as_its_own_is_used(
     assert unpacked.downloads() == sorted(NAMES.values())
 
 
-def test_a_redirect_is_followed(fetch, mirror, mirrored_files):
-    good = mirror()
-    names = {body: name for name, body in mirrored_files.items()}
-    fetch(mirror(lambda _, body: (302, {"Location": good.url + names[body]}, HTML)).url)
-
-
 def test_files_that_are_there_are_not_downloaded(
     fetch, mirror, cache, tiny_arrays, write_idx_folder
 ):
@@ -207,8 +182,6 @@ def test_files_that_are_there_are_not_downloaded(
 
 DAMAGE = {
     "torn": lambda body: body[:-9],
-    "web page": lambda _: HTML,
-    "empty": lambda _: b"",
     "other bytes": other_bytes,
 }
 
@@ -225,7 +198,7 @@ def test_a_damaged_file_is_downloaded_again(fetch, mirror, cache, mirrored_files
     assert first.downloads() == [NAMES["test_labels"]]
 
 
-@pytest.mark.parametrize("bad", [None, "forbidden", "web page", "torn", "redirect to itself"])
+@pytest.mark.parametrize("bad", [None, "forbidden", "torn", "redirect to itself"])
 def test_passwords_are_in_no_log_and_no_error(mirror, refusing, describe, cache, caplog, bad):
     address = mirror(BAD[bad]).url if bad else refusing
     spec = describe([address.replace("//", "//someone:s%2Fecret@")])
@@ -298,22 +271,9 @@ def test_the_next_mirror_is_tried_when_the_first_has_no_good_archive(fetch_archi
     archive, images = write_zip(mirrored_files), NAMES["train_images"]
     middle = archive.index(mirrored_files[images]) + 500
     bad = [
-        b"",
         HTML,
-        archive[:-100],
         archive[:middle] + b"damage" + archive[middle + 6 :],
         write_zip({name: body for name, body in mirrored_files.items() if name != images}),
-        write_zip({**mirrored_files, images: HTML}),
         write_zip({**mirrored_files, images: mirrored_files[NAMES["test_images"]]}),
     ]
     assert fetch_archive(*bad, archive) == [[ARCHIVE]] * (len(bad) + 1)
-
-
-def test_without_an_archive_a_sentence_says_what_to_do(mirror, describe, cache):
-    with pytest.raises(DownloadError) as caught:
-        download(describe([mirror(files={ARCHIVE: HTML}).url], archive=ARCHIVE), cache)
-    assert str(caught.value).endswith(
-        f"put {', '.join(NAMES.values())} (from {ARCHIVE}) into a folder and add --params "
-        f"data_ingestion.source=<folder>"
-    )
-    assert contents(cache) == {".lock": b""}

@@ -1,5 +1,4 @@
 import gzip
-import io
 
 import numpy as np
 import pandas as pd
@@ -7,7 +6,7 @@ import pytest
 from PIL import Image
 
 from mnist_kedro.formats.idx import idx_header
-from mnist_kedro.images.image_files import CSV_ROWS, find_pictures
+from mnist_kedro.images.image_files import find_pictures
 from mnist_kedro.images.imaging import to_mnist_format
 from mnist_kedro.parameters import UserError
 from tests.drawings import STROKES, draw, on_paper
@@ -38,14 +37,12 @@ def see(path):
     return [picture.see().image for picture in find_pictures(path)]
 
 
-@pytest.mark.parametrize("name", ["a.png", "a.JPEG", "a.webp", "a.bmp", "a.gif", "a.tif", "a"])
+@pytest.mark.parametrize("name", ["a.png", "a.JPEG", "a"])
 def test_a_picture_is_told_by_what_is_in_it(name, tmp_path):
-    suffix = {"a.JPEG": "JPEG", "a.webp": "WEBP", "a.bmp": "BMP", "a.gif": "GIF", "a.tif": "TIFF"}
-    Image.fromarray(GREY).save(tmp_path / name, suffix.get(name, "PNG"))
+    Image.fromarray(GREY).save(tmp_path / name, "PNG")
     (picture,) = find_pictures(tmp_path / name)
     assert picture.name == name
-    np.testing.assert_allclose(picture.load(), GREY, atol=40)  # JPEG rings beside ink
-    assert np.corrcoef(picture.see().image.ravel(), SEEN.ravel())[0, 1] > 0.95
+    np.testing.assert_array_equal(picture.see().image, SEEN)
 
 
 @pytest.mark.parametrize("name", ["mine", "mine.idx3-ubyte", "mine.gz"])
@@ -87,38 +84,20 @@ def check_refused(path, message):
     assert message in str(caught.value)
 
 
-def npz():
-    file = io.BytesIO()
-    np.savez(file, IMAGES)
-    return file.getvalue()
+DAMAGE = {
+    "empty": lambda _: b"",
+    "cut": lambda data: data[:-1],
+    "half a header": lambda data: data[:60],
+    "an open bracket": lambda data: data.replace(b")", b" ", 1),
+}
 
 
-def npy():
-    file = io.BytesIO()
-    np.save(file, IMAGES)
-    return file.getvalue()
-
-
-@pytest.mark.parametrize(
-    "data",
-    [b"", b"no array", npz(), npy()[:-1], npy()[:9], npy()[:60], npy().replace(b")", b" ", 1)],
-    ids=["empty", "text", "npz", "cut", "no header", "half a header", "an open bracket"],
-)
-def test_a_damaged_array_is_refused(data, tmp_path):
+@pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE)
+def test_a_damaged_array_is_refused(damage, tmp_path):
     path = tmp_path / "mine.npy"
-    path.write_bytes(data)
+    np.save(path, IMAGES)
+    path.write_bytes(damage(path.read_bytes()))
     check_refused(path, "expected a NumPy array, found")
-
-
-def test_errors_of_numpy_and_pandas_are_shortened(tmp_path):
-    (tmp_path / "mine.npy").write_bytes(npy().replace(b"descr", b"a" * 5))
-    (tmp_path / "names.csv").write_bytes(b"many words " * 400)
-    for picture in find_pictures(tmp_path):
-        with pytest.raises(UserError, match="expected .* found") as caught:
-            picture.see()
-        message = str(caught.value).removeprefix(str(tmp_path))
-        assert len(message) < 400
-        assert "\n" not in message
 
 
 def test_kaggles_tables_are_read_with_or_without_labels(tmp_path):
@@ -127,20 +106,6 @@ def test_kaggles_tables_are_read_with_or_without_labels(tmp_path):
     for path in (plain, labelled):
         np.testing.assert_array_equal(see(path), IMAGES)
         assert names(path) == [f"{path.name}#{number}" for number in (1, 2, 3)]
-
-
-def test_a_long_table_is_read_in_pieces(tmp_path):
-    images = np.zeros((CSV_ROWS + 2, 28, 28), dtype=np.int64)
-    images[:, 0, 0] = np.arange(len(images)) % 256
-    path = write_table(tmp_path / "test.csv", images)
-    pictures = find_pictures(path)
-    first = next(pictures).see().image
-    assert first[0, 0] == 0
-    rest = [picture.see().image[0, 0] for picture in pictures]
-    assert rest == images[1:, 0, 0].tolist()
-    images[-1, 0, 0] = 256  # in the last piece: nothing of the table is read
-    write_table(path, images)
-    check_refused(path, "found numbers from 0 to 256")
 
 
 HEADER = ",".join(f"pixel{number}" for number in range(784))
@@ -153,24 +118,11 @@ HEADER = ",".join(f"pixel{number}" for number in range(784))
         (2 * ("0" + ",0" * 783 + "\n"), "the first one named '0'"),
         (HEADER + "\n0.5" + ",0.5" * 783, "float64"),
         (HEADER + "\n256" + ",256" * 783, "256 to 256"),
-        (HEADER + "\n-1" + ",-1" * 783, "-1 to -1"),
         ("label\n3\n", "found 0 of"),
         (HEADER, "found 784 of object"),
         (HEADER + "\n" + "1," * 784 + "1", "more numbers than the header has names"),
         (HEADER + "\n1\n" + "1," * 784 + "1", "a damaged one: Error tokenizing data. C error: Exp"),
         (HEADER + "\n\udcff", "a damaged one: 'utf-8' codec can't decode byte 0xff"),
-    ],
-    ids=[
-        "few columns",
-        "no header",
-        "fractions",
-        "too large",
-        "negative",
-        "only labels",
-        "only a header",
-        "a number too many",
-        "a number too many, further down",
-        "no text",
     ],
 )
 def test_another_table_is_refused(text, found, tmp_path):
@@ -196,7 +148,6 @@ def test_one_bad_file_does_not_keep_the_others_from_being_read(tmp_path):
     write_table(tmp_path / "b.csv", IMAGES).open("ab").write(b"1,2\n")
     (tmp_path / "c.npy").write_bytes(b"")
     (tmp_path / "d.gz").write_bytes(b"\x1f\x8b?")
-    (tmp_path / "e.csv").write_bytes(bytes(range(256)))
     (tmp_path / "f.csv").write_bytes(b"")
     (tmp_path / "g.png").write_bytes(good.read_bytes()[:100])
     (tmp_path / "h.txt").write_text("no picture")
@@ -208,4 +159,4 @@ def test_one_bad_file_does_not_keep_the_others_from_being_read(tmp_path):
         except UserError:
             refused.append(picture.name)
     assert seen == ["z.png"]
-    assert refused == ["a", "b.csv", "c.npy", "d.gz", "e.csv", "f.csv", "g.png", "h.txt", "labels"]
+    assert refused == ["a", "b.csv", "c.npy", "d.gz", "f.csv", "g.png", "h.txt", "labels"]

@@ -1,4 +1,3 @@
-import io
 import warnings
 
 import numpy as np
@@ -6,12 +5,11 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
-from PIL import Image
 from scipy import ndimage
 
 from mnist_kedro.data.sources import embedded_digits
 from mnist_kedro.formats.pictures import PictureError
-from mnist_kedro.images.imaging import SMALLEST, read_picture, to_mnist_format
+from mnist_kedro.images.imaging import SMALLEST, to_mnist_format
 from tests.drawings import STROKES, draw, on_paper
 
 Y, X = np.mgrid[-1:1:200j, -1:1:160j]
@@ -56,7 +54,7 @@ def test_the_corner_that_it_was_written_in_does_not_matter(digit):
 
 
 @digits
-@pytest.mark.parametrize("scale", [0.25, 0.5, 2, 4])
+@pytest.mark.parametrize("scale", [0.25, 4])
 def test_its_size_does_not_matter(digit, scale):
     shape = round(200 * scale), round(160 * scale)
     box = {"corner": (40 * scale, 50 * scale), "size": (60 * scale, 100 * scale)}
@@ -127,7 +125,7 @@ def test_a_small_digit_is_warned_of():
     check_format(image)
 
 
-@pytest.mark.parametrize("radius", [12, 20, 25, 30, 35])
+@pytest.mark.parametrize("radius", [12, 25, 35])
 @pytest.mark.parametrize(("paper", "written"), [(240, 40), (30, 230)])
 def test_a_blot_is_warned_of_however_large(radius, paper, written):
     rows, columns = np.mgrid[-50:50, -50:50]
@@ -162,27 +160,9 @@ def test_an_image_that_is_a_little_off_the_middle_is_brought_there():
         check_format(seen, sides=(19, 20))
 
 
-def test_a_file_is_read_as_its_grey_values_are():
-    grey = on_paper(draw(STROKES[7])).astype(np.uint8)
-    file = io.BytesIO()
-    Image.fromarray(grey).save(file, "PNG")
-    file.seek(0)
-    np.testing.assert_array_equal(read_picture(file).image, see(grey))
-
-
-SIDES = st.integers(8, 60)
 PIXELS = st.sampled_from([0, 1, 40, 128, 200, 254, 255]) | st.integers(0, 255)
 ANY = arrays(
     np.uint8, array_shapes(min_dims=2, max_dims=2, min_side=8, max_side=60), elements=PIXELS
-)
-NOISE = st.builds(
-    lambda height, width, seed, share: (
-        (np.random.default_rng(seed).random((height, width)) < share) * np.uint8(255)
-    ),
-    SIDES,
-    SIDES,
-    st.integers(0, 999),
-    st.floats(0, 1),
 )
 DOTS = np.full((17, 10), 5, dtype=np.uint8)
 DOTS[[0, 0, 0, 15, 16], [0, 2, 4, 0, 1]] = 161, 254, 219, 128, 189
@@ -190,11 +170,9 @@ CHECKERBOARD = np.uint8(255) * (np.indices((40, 40)).sum(axis=0) % 2 == 0)
 
 
 @settings(max_examples=120, deadline=None)
-@given(grey=ANY | NOISE)
-@example(grey=CHECKERBOARD)
+@given(grey=ANY)
 @example(grey=CHECKERBOARD.repeat(4, axis=0).repeat(4, axis=1))
 @example(grey=np.pad(CHECKERBOARD[:4, :200], ((2, 2), (180, 180))))
-@example(grey=np.pad(CHECKERBOARD[:4, :200], ((2, 2), (180, 180))).T)
 @example(grey=np.eye(50, dtype=np.uint8) * 255)
 @example(grey=DOTS)
 def test_any_picture_is_brought_to_the_format_or_refused(grey):

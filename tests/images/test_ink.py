@@ -11,11 +11,9 @@ Y, X = np.mgrid[-1:1:200j, -1:1:160j]
 ROWS, COLUMNS = np.mgrid[:200, :160]
 BLANK = {
     "white": np.full((200, 160), 255.0),
-    "grey": np.full((200, 160), 130.0),
     "black": np.zeros((200, 160)),
     "grain": 200 + np.random.default_rng(0).normal(0, 6, (200, 160)),
     "strong noise": np.random.default_rng(0).uniform(0, 255, (200, 160)),
-    "light from one side": 180 + 60 * X - 15 * Y,
     "light in the middle": 250 - 60 * (X**2 + Y**2),
     "soft shadow": 240 * (1 - 0.4 / (1 + np.exp((X + 0.3 * Y) / 0.2))),
 }

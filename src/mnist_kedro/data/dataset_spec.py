@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Generic, Literal, Self, TypeVar
+from typing import Annotated, ClassVar, Self
 
 from pydantic import Field, field_validator, model_validator
 
 from mnist_kedro.parameters import Name, Parameters
 
-FILES: dict[Key, str] = {
+FILES = {
     "train_images": "train-images-idx3-ubyte",
     "train_labels": "train-labels-idx1-ubyte",
     "test_images": "t10k-images-idx3-ubyte",
@@ -16,14 +16,12 @@ FILES: dict[Key, str] = {
 }
 MAX_CLASSES = 256  # a label is one byte
 
-Key = Literal["train_images", "train_labels", "test_images", "test_labels"]
-AnyKey = TypeVar("AnyKey", bound=str)
 Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 Address = Annotated[str, Field(pattern="^https?://.+/$")]
 FileName = Annotated[str, Field(pattern=r"^[^/\\]+$")]
 
 
-class PublishedFiles(Parameters, Generic[AnyKey]):
+class PublishedFiles(Parameters):
     """Files that can be downloaded from mirrors.
 
     Args:
@@ -40,25 +38,20 @@ class PublishedFiles(Parameters, Generic[AnyKey]):
     name: Name
     mirrors: tuple[Address, ...]
     archive: FileName | None
-    files: dict[AnyKey, FileName]
-    sha256: dict[AnyKey, Sha256]
+    files: dict[str, FileName]
+    sha256: dict[str, Sha256]
 
     @model_validator(mode="after")
     def _has_a_checksum_for_each_file(self) -> Self:
-        if missing := ", ".join(key for key in self.files if key not in self.sha256):
+        if self.files.keys() != self.sha256.keys():
             raise ValueError(
-                f"expected the checksum of each file in 'sha256', found none of {missing}"
+                f"expected a checksum in 'sha256' for each of {', '.join(self.files)}, found "
+                f"{', '.join(self.sha256)}"
             )
         return self
 
-    def by_hand(self) -> str:
-        """Return what to do when no mirror can be reached."""
-        names = ", ".join(f"{name}.gz" for name in self.files.values())
-        where = f" (from {self.archive})" if self.archive else ""
-        return f"put {names}{where} into a folder and add --params {self.SOURCE}=<folder>"
 
-
-class DatasetSpec(PublishedFiles[Key]):
+class DatasetSpec(PublishedFiles):
     """A data set in MNIST's format.
 
     Args:
@@ -76,14 +69,12 @@ class DatasetSpec(PublishedFiles[Key]):
 
     @field_validator("files")
     @classmethod
-    def _fill_in(cls, files: dict[Key, str]) -> dict[Key, str]:
+    def _fill_in(cls, files: dict[str, str]) -> dict[str, str]:
         return FILES | files
 
     @field_validator("class_names")
     @classmethod
     def _are_different(cls, names: tuple[str, ...]) -> tuple[str, ...]:
-        if twice := sorted({name for name in names if names.count(name) > 1}):
-            raise ValueError(
-                f"expected different names in 'class_names', found twice: {', '.join(twice)}"
-            )
+        if len(set(names)) < len(names):
+            raise ValueError(f"expected different names in 'class_names', found {names}")
         return names

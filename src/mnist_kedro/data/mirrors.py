@@ -12,8 +12,8 @@ from textwrap import shorten
 from typing import TYPE_CHECKING, Any
 from zipfile import BadZipFile, ZipFile
 
-from mnist_kedro.data.sources import has_sha256, read_file
-from mnist_kedro.formats.idx import IdxFormatError, idx_sha256
+from mnist_kedro.data.sources import read_file
+from mnist_kedro.formats.idx import IdxFormatError
 from mnist_kedro.parameters import UserError, public_address
 
 if TYPE_CHECKING:
@@ -24,9 +24,8 @@ if TYPE_CHECKING:
 
     from mnist_kedro.data.dataset_spec import PublishedFiles
 
-ANSWER_SECONDS = 8.0  # for all mirrors together: a run without a network is told so this soon
+ANSWER_SECONDS = 8.0  # a run without a network is told so this soon
 READ_SECONDS = 20.0  # of silence within a download, after which the next mirror is tried
-CHUNK = 2**16  # bytes
 MAX_REASON = 300  # characters of an error
 
 logger = logging.getLogger(__name__)
@@ -36,7 +35,7 @@ class DownloadError(UserError):
     """No mirror gave the files; says which were tried, why each failed, and what to do by hand."""
 
 
-def download(published: PublishedFiles[Any], cache: Path) -> dict[str, NDArray[Any]]:
+def download(published: PublishedFiles, cache: Path) -> dict[str, NDArray[Any]]:
     """Return the files in `cache`; download those that are missing or damaged.
 
     If several processes need them at once, one downloads and the others wait.
@@ -75,66 +74,51 @@ def download(published: PublishedFiles[Any], cache: Path) -> dict[str, NDArray[A
 
 
 def _try_mirrors(
-    missing: Mapping[str, Path], published: PublishedFiles[Any], folder: Path
+    missing: Mapping[str, Path], published: PublishedFiles, folder: Path
 ) -> dict[str, NDArray[Any]]:
     """Take the missing files from the first mirror, and what it does not have from the next."""
-    from requests import RequestException
+    import requests
+
+    # All are asked at once. One that answers can be reached, whatever the answer is.
+    name = published.archive or next(iter(missing.values())).name
+    pool = ThreadPoolExecutor(max(len(published.mirrors), 1))
+    answers = {
+        mirror: pool.submit(requests.head, mirror + name, timeout=ANSWER_SECONDS)
+        for mirror in published.mirrors
+    }
+    wait(answers.values(), ANSWER_SECONDS + 1)  # one may look up a name for long
+    pool.shutdown(wait=False)
 
     arrays: dict[str, NDArray[Any]] = {}
-    first, *_ = missing.values()
-    reasons = _ask_all(published.mirrors, published.archive or first.name)
-    for mirror in published.mirrors:
-        if mirror in reasons:
-            continue
+    reasons = []
+    for mirror, answer in answers.items():
         still_missing = {key: path for key, path in missing.items() if key not in arrays}
         try:
+            answer.result(timeout=0)
             arrays.update(_take(still_missing, mirror, published, folder))
-        except (RequestException, IdxFormatError) as error:
-            reasons[mirror] = _in_short(error)
-            logger.warning("Mirror %s failed: %s", public_address(mirror), reasons[mirror])
+        except (TimeoutError, requests.RequestException, IdxFormatError) as error:
+            reasons.append(f"{public_address(mirror)}: {_in_short(error)}")
         else:
             return arrays
-    tried = "; ".join(f"{public_address(mirror)}: {why}" for mirror, why in reasons.items())
+    names = ", ".join(f"{name}.gz" for name in published.files.values())
+    origin = f" (from {published.archive})" if published.archive else ""
     raise DownloadError(
         f"expected {published.name} from one of {len(published.mirrors)} mirrors, found none that "
-        f"has it ({tried}): check the network, or {published.by_hand()}"
+        f"has it ({'; '.join(reasons)}): check the network, or put {names}{origin} into a folder "
+        f"and add --params {published.SOURCE}=<folder>"
     )
 
 
-def _ask_all(mirrors: tuple[str, ...], name: str) -> dict[str, str]:
-    """Ask all mirrors for a file at once; return those that cannot be reached, and why not.
-
-    A mirror that answers can be reached, whatever the answer is.
-    """
-    import requests
-
-    pool = ThreadPoolExecutor(max(len(mirrors), 1))
-    asked = {
-        mirror: pool.submit(requests.head, mirror + name, timeout=ANSWER_SECONDS)
-        for mirror in mirrors
-    }
-    wait(asked.values(), ANSWER_SECONDS)
-    pool.shutdown(wait=False)
-    reasons = {}
-    for mirror, answer in asked.items():
-        try:
-            answer.result(timeout=0)
-        except TimeoutError:
-            reasons[mirror] = f"no answer within {ANSWER_SECONDS:g} s"
-        except requests.RequestException as error:
-            reasons[mirror] = _in_short(error)
-    return reasons
-
-
 def _take(
-    paths: Mapping[str, Path], mirror: str, published: PublishedFiles[Any], folder: Path
+    paths: Mapping[str, Path], mirror: str, published: PublishedFiles, folder: Path
 ) -> Iterator[tuple[str, NDArray[Any]]]:
     """Download files into `folder`; move each to its path, and yield it, once it is verified."""
     from pooch import HTTPDownloader
 
     logger.info("Downloading %s from %s", published.name, public_address(mirror))
-    timeout = ANSWER_SECONDS, READ_SECONDS
-    save = HTTPDownloader(progressbar=sys.stderr.isatty(), chunk_size=CHUNK, timeout=timeout)
+    save = HTTPDownloader(
+        progressbar=sys.stderr.isatty(), chunk_size=2**16, timeout=(ANSWER_SECONDS, READ_SECONDS)
+    )
     if archive := published.archive:
         save(mirror + archive, folder / archive, None)
         _unpack(folder / archive, [path.name for path in paths.values()])
@@ -149,23 +133,21 @@ def _take(
 
 def _unpack(archive: Path, names: list[str]) -> None:
     """Extract files, in whichever folder of a zip archive they are, to where the archive is."""
-    folder = archive.parent
     try:
         with ZipFile(archive) as opened:
-            members = {PurePosixPath(each.filename).name: each for each in opened.infolist()}
+            members = {PurePosixPath(member).name: member for member in opened.namelist()}
             for name in names:
-                with opened.open(members[name]) as member, (folder / name).open("wb") as file:
-                    shutil.copyfileobj(member, file)
+                (archive.parent / name).write_bytes(opened.read(members[name]))
     except (BadZipFile, EOFError, KeyError, zlib.error) as error:
         raise IdxFormatError(
             f"{archive}: expected a zip archive with {', '.join(names)}, found: {error}"
         ) from error
 
 
-def _read_verified(key: str, path: Path, published: PublishedFiles[Any]) -> NDArray[Any]:
-    array, sha256 = read_file(key, path), published.sha256[key]
-    if not has_sha256(path, array, sha256):
-        raise IdxFormatError(f"{path}: expected the sha256 {sha256}, found {idx_sha256(array)}")
+def _read_verified(key: str, path: Path, published: PublishedFiles) -> NDArray[Any]:
+    array, is_published = read_file(key, path, published)
+    if not is_published:
+        raise IdxFormatError(f"{path}: expected the sha256 {published.sha256[key]}, found another")
     return array
 
 

@@ -18,8 +18,7 @@ if TYPE_CHECKING:
     from mnist_kedro.data.splits import Labelled
 
 MAX_WARNINGS = 20
-TEST_SHARE = 0.2  # of each class, where there is no folder `test`
-FEWEST = 5  # pictures of a class that can be split so
+FEWEST = 5  # pictures of a class of which a fifth can become the test set
 
 logger = logging.getLogger(__name__)
 
@@ -27,8 +26,7 @@ logger = logging.getLogger(__name__)
 def load_pictures(folder: Path) -> tuple[Arrays, tuple[str, ...]]:
     """Read the pictures in `train/<class>/` and `test/<class>/`.
 
-    Pictures that cannot be read are left out, with a warning. Without a folder `test`, a fifth of
-    each class becomes the test set.
+    Without a folder `test`, a fifth of each class becomes the test set.
 
     Returns:
         The arrays, and the names of the classes in the order of the labels.
@@ -37,26 +35,28 @@ def load_pictures(folder: Path) -> tuple[Arrays, tuple[str, ...]]:
         UserError: There are fewer than two classes or too many, `test` has other classes, or a
             class has no picture that can be read, or too few for a test set.
     """
-    class_names = _class_folders(folder / "train")
+    train, test = folder / "train", folder / "test"
+    class_names = _class_folders(train)
     if not 1 < len(class_names) <= MAX_CLASSES:
         raise UserError(
-            f"{folder / 'train'}: expected 2 to {MAX_CLASSES} folders, one for each class, found "
+            f"{train}: expected 2 to {MAX_CLASSES} folders, one for each class, found "
             f"{len(class_names)}"
         )
-    images, labels = read_pictures(folder / "train", class_names)
-    test = folder / "test"
-    if not test.is_dir():
-        return _split(images, labels, folder), class_names
-    if differences := set(_class_folders(test)).symmetric_difference(class_names):
+    if test.is_dir() and (differences := set(_class_folders(test)) ^ set(class_names)):
         raise UserError(
             f"{test}: expected a folder for each class in 'train', found differences: "
             f"{', '.join(sorted(differences))}"
         )
-    return Arrays(images, labels, *read_pictures(test, class_names)), class_names
+    images, labels = read_pictures(train, class_names)
+    if test.is_dir():
+        return Arrays(images, labels, *read_pictures(test, class_names)), class_names
+    return _split(images, labels, folder), class_names
 
 
 def read_pictures(folder: Path, class_names: Sequence[str]) -> Labelled:
     """Read the pictures in `<class>/`; not every class needs to have a folder.
+
+    Pictures that cannot be read are left out, with a warning.
 
     Args:
         folder: With the folders of the classes.
@@ -80,20 +80,18 @@ def read_pictures(folder: Path, class_names: Sequence[str]) -> Labelled:
     images, labels, warnings = [], [], []
     for name in names:
         pictures = list(find_pictures(folder / name))
-        read = []
         for picture, (image, warning) in zip(pictures, see_all(pictures), strict=True):
             if image is not None:
-                read.append(image)
+                images.append(image)
+                labels.append(class_names.index(name))
             if warning:
                 what = "Left out" if image is None else "Doubtful:"
                 warnings.append(f"{what} {folder / name / picture.name}: {warning}")
-        if not read:
+        if class_names.index(name) not in labels:
             raise UserError(
                 f"{folder / name}: expected pictures, found none that can be read among "
                 f"{len(pictures)}"
             )
-        images += read
-        labels += [class_names.index(name)] * len(read)
     for warning in warnings[:MAX_WARNINGS]:
         logger.warning("%s", warning)
     if len(warnings) > MAX_WARNINGS:
@@ -111,7 +109,7 @@ def _split(images: np.ndarray, labels: np.ndarray, folder: Path) -> Arrays:
             f"which a fifth becomes the test set, found a class of {fewest}"
         )
     train_images, test_images, train_labels, test_labels = train_test_split(
-        images, labels, test_size=TEST_SHARE, stratify=labels, random_state=0
+        images, labels, test_size=1 / FEWEST, stratify=labels, random_state=0
     )
     logger.warning(
         "%s HAS NO FOLDER 'test': %d of its %d pictures, a fifth of each class, become the test "

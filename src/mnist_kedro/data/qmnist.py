@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from pydantic import Field
@@ -12,8 +12,9 @@ from pydantic import Field
 from mnist_kedro.data.dataset_spec import FILES, PublishedFiles
 from mnist_kedro.data.mirrors import download
 from mnist_kedro.data.picture_folders import read_pictures
-from mnist_kedro.data.sources import find_file, read_file, read_files
-from mnist_kedro.formats.idx import IdxFormatError, idx_sha256
+from mnist_kedro.data.sources import find_file, read_files
+from mnist_kedro.formats.idx import IdxFormatError, idx_sha256, read_idx
+from mnist_kedro.formats.mnist_format import SIDE
 from mnist_kedro.parameters import UserError
 
 if TYPE_CHECKING:
@@ -21,8 +22,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from mnist_kedro.data.splits import Labelled
 
-class Qmnist(PublishedFiles[Literal["test_images", "test_numbers"]]):
+
+class Qmnist(PublishedFiles):
     """QMNIST's test digits: eight numbers each, of which the first is the label.
 
     Args:
@@ -64,46 +67,44 @@ def load_extra_test(
         IdxFormatError: A file is damaged, or the two do not belong together.
         UserError: The folder or a file is missing, or has classes that the data set does not have.
     """
+    name, folder = qmnist.name, Path(source).expanduser().resolve()
     if source == "qmnist":
-        return _take_digits(qmnist.name, download(qmnist, cache), qmnist.first, class_names)
-    folder = Path(source).expanduser().resolve()
-    if not folder.is_dir():
+        images, labels = _take_digits(download(qmnist, cache), qmnist.first, class_names)
+    elif not folder.is_dir():
         raise UserError(
             f"expected 'extra_test' to be qmnist or a folder, found {source!r}, which is no folder"
         )
-    if (folder / "test").is_dir():
+    elif (folder / "test").is_dir():
         return ExtraTest(folder.name, *read_pictures(folder / "test", class_names))
-    if any(folder.glob(f"{qmnist.files['test_images']}*")):
+    elif any(folder.glob(f"{qmnist.files['test_images']}*")):
         files, official = read_files(folder, qmnist)
-        name = qmnist.name if official else folder.name
-        return _take_digits(name, files, qmnist.first, class_names)
-    images = read_file("images", find_file(folder, FILES["test_images"]))
-    labels = read_file("labels", find_file(folder, FILES["test_labels"]))
-    return _checked(ExtraTest(folder.name, images, labels), len(class_names))
+        images, labels = _take_digits(files, qmnist.first, class_names)
+        name = name if official else folder.name
+    else:
+        images = read_idx(find_file(folder, FILES["test_images"]), (SIDE, SIDE))
+        labels = read_idx(find_file(folder, FILES["test_labels"]))
+        name = folder.name
+    if len(images) != len(labels) or not len(labels):
+        raise IdxFormatError(
+            f"expected a label for each image of {name}, found {len(labels):,} labels and "
+            f"{len(images):,} images"
+        )
+    if (highest := labels.max()) >= len(class_names):
+        raise IdxFormatError(
+            f"expected labels from 0 to {len(class_names) - 1} in {name}, found {highest}"
+        )
+    return ExtraTest(name, images, labels)
 
 
 def _take_digits(
-    name: str, files: Mapping[str, NDArray[Any]], first: int, class_names: Sequence[str]
-) -> ExtraTest:
+    files: Mapping[str, NDArray[Any]], first: int, class_names: Sequence[str]
+) -> Labelled:
     """Take QMNIST's digits from `first` on, with the labels that the data set has for them."""
     digits = [str(digit) for digit in files["test_numbers"][first:, 0]]
     if missing := set(digits) - set(class_names):
         raise UserError(
-            f"expected the digits of {name} among the classes, {', '.join(class_names)}, found no "
+            f"expected QMNIST's digits among the classes, {', '.join(class_names)}, found no "
             f"{', '.join(sorted(missing))}"
         )
     labels = np.array([class_names.index(digit) for digit in digits], np.uint8)
-    return _checked(ExtraTest(name, files["test_images"][first:], labels), len(class_names))
-
-
-def _checked(test: ExtraTest, n_classes: int) -> ExtraTest:
-    if len(test.images) != len(test.labels) or not len(test.labels):
-        raise IdxFormatError(
-            f"expected a label for each image of {test.name}, found {len(test.labels):,} labels "
-            f"and {len(test.images):,} images"
-        )
-    if (highest := test.labels.max()) >= n_classes:
-        raise IdxFormatError(
-            f"expected labels from 0 to {n_classes - 1} in {test.name}, found {highest}"
-        )
-    return test
+    return files["test_images"][first:], labels

@@ -1,7 +1,4 @@
-"""Where images come from: a folder, or scikit-learn's own digits (the web: `mirrors.py`).
-
-Every source ends in the same four verified arrays.
-"""
+"""Four verified arrays, from a folder or from scikit-learn's own digits (the web: `mirrors.py`)."""
 
 from __future__ import annotations
 
@@ -41,10 +38,7 @@ class Arrays(NamedTuple):
 
 
 def load_folder(folder: Path, spec: DatasetSpec) -> tuple[Arrays, bool]:
-    """Read the four IDX files of a folder.
-
-    Returns:
-        The arrays, and whether the files are the published ones.
+    """Read the four IDX files of a folder; tell whether they are the published ones.
 
     Raises:
         UserError: The folder or a file in it is missing.
@@ -76,32 +70,26 @@ def embedded_digits() -> Arrays:
 
 
 def bring_to_order(arrays: Arrays, folder: Path, spec: DatasetSpec) -> Arrays:
-    """Check the arrays; make labels start at 0 and images stand upright, as in MNIST.
-
-    Args:
-        arrays: As they are in the files.
-        folder: Where the files are.
-        spec: Says what the files have.
+    """Check the arrays of a folder's files; make labels start at 0 and images stand upright.
 
     Raises:
-        IdxFormatError: The numbers of images and labels differ, labels are missing or unknown, or
-            images are constant or do not use the range from 0 (paper) to 255 (ink).
+        IdxFormatError: The files do not belong together, or are not as `spec` says.
     """
-    first, last = spec.first_label, spec.first_label + len(spec.class_names) - 1
-    files: dict[str, Path] = {key: folder / name for key, name in spec.files.items()}
+    labels_wanted = list(range(spec.first_label, spec.first_label + len(spec.class_names)))
     ordered = []
     for split in ("train", "test"):
         images, labels = getattr(arrays, f"{split}_images"), getattr(arrays, f"{split}_labels")
-        images_file, labels_file = files[f"{split}_images"], files[f"{split}_labels"]
+        images_file = folder / spec.files[f"{split}_images"]
+        labels_file = folder / spec.files[f"{split}_labels"]
         if len(images) != len(labels):
             raise IdxFormatError(
                 f"{labels_file}: expected a label for each of the {len(images):,} images in "
                 f"{images_file}, found {len(labels):,} labels"
             )
-        if (found := np.unique(labels).tolist()) != list(range(first, last + 1)):
+        if (found := np.unique(labels).tolist()) != labels_wanted:
             raise IdxFormatError(
-                f"{labels_file}: expected all labels from {first} to {last} and no other, found "
-                f"{found}"
+                f"{labels_file}: expected all labels from {labels_wanted[0]} to "
+                f"{labels_wanted[-1]} and no other, found {found}"
             )
         lowest, highest = images.min(), images.max()
         if lowest > GREY or highest <= GREY:
@@ -111,16 +99,12 @@ def bring_to_order(arrays: Arrays, folder: Path, spec: DatasetSpec) -> Arrays:
             )
         if spec.transposed:
             images = np.ascontiguousarray(images.transpose(0, 2, 1))
-        ordered += [images, labels - first if first else labels]
+        ordered += [images, labels - spec.first_label]
     return Arrays(*ordered)
 
 
 def verify_data(sha256: Mapping[str, str], **arrays: NDArray[np.uint8]) -> None:
-    """Check that these arrays, named as in `FILES`, have these checksums.
-
-    Raises:
-        UserError: One has another checksum.
-    """
+    """Check that arrays, named as in `FILES`, have these checksums, or raise a `UserError`."""
     for key, array in arrays.items():
         if (found := idx_sha256(array)) != sha256[key]:
             raise UserError(
@@ -130,52 +114,30 @@ def verify_data(sha256: Mapping[str, str], **arrays: NDArray[np.uint8]) -> None:
             )
 
 
-def read_files(
-    folder: Path, published: PublishedFiles[Any]
-) -> tuple[dict[str, NDArray[Any]], bool]:
-    """Read files from a folder.
-
-    Returns:
-        The array of each file, by its key, and whether all have the published checksums.
-
-    Raises:
-        UserError: A file is missing.
-        IdxFormatError: A file is damaged.
-    """
-    paths = {key: find_file(folder, name) for key, name in published.files.items()}
-    arrays = {key: read_file(key, path) for key, path in paths.items()}
-    official = all(has_sha256(paths[key], arrays[key], published.sha256[key]) for key in paths)
+def read_files(folder: Path, published: PublishedFiles) -> tuple[dict[str, NDArray[Any]], bool]:
+    """Return the array of each file in a folder, and whether all have the published checksums."""
+    arrays, official = {}, True
+    for key, name in published.files.items():
+        arrays[key], is_published = read_file(key, find_file(folder, name), published)
+        official = official and is_published
     return arrays, official
 
 
 def find_file(folder: Path, name: str) -> Path:
-    """Return the path of a file, named with or without `.gz`, `-idx3-ubyte` or `.idx3-ubyte`.
-
-    Raises:
-        UserError: There is none.
-    """
+    """Return the path of a file, named with or without `.gz`, `-idx3-ubyte` or `.idx3-ubyte`."""
     stems = (name, name.replace("-idx", ".idx"))
     for candidate in (folder / f"{stem}{suffix}" for stem in stems for suffix in ("", ".gz")):
         if candidate.is_file():
             return candidate
-    raise UserError(
-        f"{folder}: expected the file {name} or {name}.gz, or pictures in train/<class>/, found "
-        f"none"
-    )
+    raise UserError(f"{folder}: expected the file {name} or {name}.gz, or pictures, found none")
 
 
-def read_file(key: str, path: Path) -> NDArray[Any]:
-    """Read the IDX file with this key, such as `test_images`."""
-    return read_idx(path, *FORMATS[key.rpartition("_")[2]])
+def read_file(key: str, path: Path, published: PublishedFiles) -> tuple[NDArray[Any], bool]:
+    """Read the IDX file with this key, such as `test_images`; tell whether it is the published one.
 
-
-def has_sha256(path: Path, array: NDArray[Any], sha256: str) -> bool:
-    """Tell whether a file, which holds this array, has a checksum, decompressed or as it is.
-
-    Mirrors compress anew, so the decompressed bytes count; of some data sets, only the checksums of
-    the compressed files are published.
+    Mirrors compress anew; yet of some data sets only the compressed files' checksums are published.
     """
-    if idx_sha256(array) == sha256:
-        return True
+    array = read_idx(path, *FORMATS[key.rpartition("_")[2]])
     with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest() == sha256
+        found = idx_sha256(array), hashlib.file_digest(file, "sha256").hexdigest()
+    return array, published.sha256[key] in found

@@ -30,13 +30,13 @@ def take_splits(
     """Return images and labels of the split `train`, then those of `validation`.
 
     Args:
-        train_images: All of them, `uint8 (n, 28, 28)`.
+        train_images: `uint8 (n, 28, 28)`.
         train_labels: `uint8 (n,)`.
         splits: Rows of `index`, `label`, `split`.
         dataset_profile: With the checksums of the data.
 
     Raises:
-        UserError: Images, splits and profile do not belong together.
+        UserError: They do not belong together.
     """
     sha256 = dataset_profile["sha256"]
     verify_data(sha256, train_images=train_images, train_labels=train_labels)
@@ -59,11 +59,7 @@ def splits_sha256(splits: pd.DataFrame) -> str:
 
 
 def verify_splits(splits: pd.DataFrame, sha256: str) -> None:
-    """Check that these are the splits with this checksum.
-
-    Raises:
-        UserError: They are not.
-    """
+    """Check that these are the splits with this checksum, or raise a `UserError`."""
     if (found := splits_sha256(splits)) != sha256:
         raise UserError(
             f"expected 'splits' to be those on which the champion was chosen, with the sha256 "

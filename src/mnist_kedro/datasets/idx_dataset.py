@@ -44,10 +44,10 @@ class IdxDataset(FileDataset, AbstractVersionedDataset["NDArray[np.uint8]", "NDA
         Args:
             filepath: Where it lies, such as `data/images` or `s3://bucket/images`.
             item_shape: Shape of one item: `[28, 28]` for images, `[]` for labels.
-            version: Versions to load and save, from the catalog.
+            version: Versions to load and save.
             credentials: For a remote file system.
             fs_args: Options of the file system.
-            metadata: Free for plugins; not used here.
+            metadata: For plugins.
         """
         self._protocol, path = get_protocol_and_path(filepath, version)
         self._fs = fsspec.filesystem(self._protocol, **(credentials or {}), **(fs_args or {}))
@@ -56,11 +56,7 @@ class IdxDataset(FileDataset, AbstractVersionedDataset["NDArray[np.uint8]", "NDA
         self.metadata = metadata
 
     def load(self) -> NDArray[np.uint8]:
-        """Return the array, `uint8 (n, *item_shape)`, read-only.
-
-        Raises:
-            IdxFormatError: The file is damaged.
-        """
+        """Return the array, `uint8 (n, *item_shape)`, read-only, or raise an `IdxFormatError`."""
         if self._protocol == "file":
             return read_idx(Path(self._get_load_path()), self._item_shape)
         with tempfile.TemporaryDirectory() as folder:
@@ -83,22 +79,13 @@ class IdxDataset(FileDataset, AbstractVersionedDataset["NDArray[np.uint8]", "NDA
             for rows in parts(data):
                 file.write(np.ascontiguousarray(data[rows]).data)
         if versions and filecmp.cmp(versions[0], path, shallow=False):
-            _link(versions[0], path)
+            link = f"{path}.unfinished"
+            with suppress(OSError):  # no hard links on this file system: the copy stays
+                os.link(versions[0], link)
+                Path(link).replace(path)
 
     def _exists(self) -> bool:
         return bool(self._fs.isfile(str(self._get_load_path())))
 
     def _describe(self) -> dict[str, Any]:
-        return {
-            "filepath": self._filepath,
-            "item_shape": self._item_shape,
-            "version": self._version,
-        }
-
-
-def _link(path: str, copy: str) -> None:
-    """Replace a copy of a file by a hard link to it."""
-    link = f"{copy}.unfinished"
-    with suppress(OSError):  # no hard links on this file system: the copy stays
-        os.link(path, link)
-        Path(link).replace(copy)
+        return {"filepath": self._filepath, "item_shape": self._item_shape}

@@ -36,10 +36,17 @@ class ModelDataset(FileDataset, PickleDataset):
         """Return the model; warn of packages that have changed since it was saved.
 
         Raises:
-            UserError: The file is not the one that was saved.
+            UserError: The file is not the one that was saved, or has no manifest.
         """
         path = get_filepath_str(self._get_load_path(), self._protocol)
-        manifest = self._read_manifest(path)
+        try:
+            with self._fs.open(f"{path}.json") as file:
+                manifest: dict[str, Any] = json.load(file)
+        except FileNotFoundError:
+            raise UserError(
+                f"{path}: expected a manifest beside it, {path}.json, found none: it was not saved "
+                f"by this project as it is now, so fit the model again"
+            ) from None
         with self._fs.open(path, "rb") as file:
             found = hashlib.file_digest(file, "sha256").hexdigest()
             if found != manifest["sha256"]:
@@ -61,17 +68,6 @@ class ModelDataset(FileDataset, PickleDataset):
         with self._fs.open(path, "wb") as file:
             file.write(pickled)
         self._invalidate_cache()
-
-    def _read_manifest(self, path: str) -> dict[str, Any]:
-        try:
-            with self._fs.open(f"{path}.json") as file:
-                manifest: dict[str, Any] = json.load(file)
-        except FileNotFoundError:
-            raise UserError(
-                f"{path}: expected a manifest beside it, {path}.json, found none: it was not saved "
-                f"by this project as it is now, so fit the model again"
-            ) from None
-        return manifest
 
 
 def _made_with() -> dict[str, str]:

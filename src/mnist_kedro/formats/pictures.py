@@ -53,25 +53,19 @@ def decode_picture(file: BinaryIO) -> NDArray[np.float32]:
     """
     try:
         image = Image.open(file, formats=FORMATS)
-        _check_size(*image.size)
+        if image.width * image.height > MAX_PIXELS:
+            raise _too_large(f"{image.width:,} x {image.height:,}")
         return _decode(image)
     except PictureError:
         raise
-    except Image.DecompressionBombError as error:
-        raise _too_large("many more") from error
+    except (Image.DecompressionBombError, MemoryError) as error:
+        raise _too_large("more than fits into memory") from error
     except UnidentifiedImageError as error:
         raise PictureError(
             f"expected a picture in one of the formats {', '.join(FORMATS)}, found something else"
         ) from error
-    except MemoryError as error:
-        raise _too_large("more than fits into memory") from error
     except DAMAGED as error:
         raise PictureError(f"expected a whole picture, found a damaged one: {error}") from error
-
-
-def _check_size(width: int, height: int) -> None:
-    if width * height > MAX_PIXELS:
-        raise _too_large(f"{width:,} x {height:,}")
 
 
 def _too_large(found: str) -> PictureError:

@@ -6,7 +6,6 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from operator import methodcaller
 from textwrap import shorten
 from tokenize import TokenError
 from typing import TYPE_CHECKING, Any
@@ -27,8 +26,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 IDX_MAGIC = idx_header(())[:3]  # two zero bytes and the type, whatever the dimensions
-CSV_ROWS = 1_000  # read at once
-IMAGES = 3  # dimensions of an array of images
 READERS = min(os.cpu_count() or 1, 4)  # threads; each may hold a large picture in memory
 MAX_REASON = 200  # characters of an error of NumPy or pandas, which may quote a whole file
 # What NumPy raises for damaged headers.
@@ -50,12 +47,7 @@ class Picture:
     ready: bool = False
 
     def see(self) -> Seen:
-        """Return what a classifier gets to see.
-
-        Raises:
-            UserError: It is damaged, blank, or no image.
-            OSError: The file cannot be opened.
-        """
+        """Return what a classifier gets to see, or raise a `UserError` or `OSError`."""
         grey = self.load()
         return Seen(grey, None) if self.ready else to_mnist_format(grey)
 
@@ -67,12 +59,10 @@ class Picture:
             return None, str(error)
 
 
-def see_all(
-    pictures: Iterable[Picture],
-) -> list[tuple[NDArray[np.uint8] | None, str | None]]:
+def see_all(pictures: Iterable[Picture]) -> list[tuple[NDArray[np.uint8] | None, str | None]]:
     """Return what `try_to_see` returns for each picture; several are read at once."""
     with ThreadPoolExecutor(READERS) as pool:
-        return list(pool.map(methodcaller("try_to_see"), pictures))
+        return list(pool.map(Picture.try_to_see, pictures))
 
 
 def find_pictures(path: Path) -> Iterator[Picture]:
@@ -104,7 +94,7 @@ def _in_file(path: Path, name: str) -> Iterator[Picture]:
     elif path.suffix.lower() == ".npy":
         yield from _in_array(path, name)
     elif path.suffix.lower() == ".csv":
-        yield from numbered(name, _in_table(path))
+        yield from numbered(name, _read_table(path))
     else:
         yield Picture(name, partial(_decode, path))
 
@@ -116,7 +106,7 @@ def _in_array(path: Path, name: str) -> Iterator[Picture]:
         raise UserError(
             f"{path}: expected a NumPy array, found a damaged one: {_in_short(error)}"
         ) from error
-    if images.dtype != np.uint8 or images.ndim != IMAGES or not images.size:
+    if (images.dtype, images.ndim) != (np.dtype(np.uint8), 3) or not images.size:
         raise UserError(
             f"{path}: expected images of 0-255 (uint8) of shape (n, height, width), found "
             f"{_in_short(images.dtype)} of shape {_in_short(images.shape)}: multiply values of 0-1 "
@@ -126,36 +116,29 @@ def _in_array(path: Path, name: str) -> Iterator[Picture]:
         yield Picture(f"{name}#{number}", partial(np.array, image))
 
 
-def _in_table(path: Path) -> Iterator[NDArray[np.uint8]]:
-    """Yield the images of a table in the format of Kaggle's Digit Recognizer: a row per image."""
+def _read_table(path: Path) -> NDArray[np.uint8]:
+    """Read the images of a table in the format of Kaggle's Digit Recognizer: a row per image."""
     expected = (
         f"{path}: expected a header and {SIDE**2} columns of whole numbers of 0-255, as in "
         f"Kaggle's test.csv, found"
     )
-    pieces = []  # nothing is yielded before the whole table is checked
-    for rows in _rows(path, expected):
-        if not isinstance(rows.index, pd.RangeIndex):  # pandas took the first column for an index
-            raise UserError(f"{expected} rows with more numbers than the header has names")
-        first = str(rows.columns[0])
-        pixels = rows.drop(columns="label", errors="ignore").to_numpy()
-        # Without a header, pandas takes the first image for it.
-        if pixels.shape[1] != SIDE**2 or pixels.dtype.kind != "i" or first.isdigit():
-            raise UserError(
-                f"{expected} {pixels.shape[1]} of {pixels.dtype}, the first one named "
-                f"'{_in_short(first)}'"
-            )
-        if pixels.min() < 0 or pixels.max() > WHITE:
-            raise UserError(f"{expected} numbers from {pixels.min()} to {pixels.max()}")
-        pieces.append(pixels.astype(np.uint8).reshape(-1, SIDE, SIDE))
-    for piece in pieces:
-        yield from piece
-
-
-def _rows(path: Path, expected: str) -> Iterator[pd.DataFrame]:
     try:
-        yield from pd.read_csv(path, chunksize=CSV_ROWS)
+        table = pd.read_csv(path)
     except ValueError as error:
         raise UserError(f"{expected} a damaged one: {_in_short(error)}") from error
+    if not isinstance(table.index, pd.RangeIndex):  # pandas took the first column for an index
+        raise UserError(f"{expected} rows with more numbers than the header has names")
+    first = str(table.columns[0])
+    pixels = table.drop(columns="label", errors="ignore").to_numpy()
+    # Without a header, pandas takes the first image for it.
+    if pixels.shape[1] != SIDE**2 or pixels.dtype.kind != "i" or first.isdigit():
+        raise UserError(
+            f"{expected} {pixels.shape[1]} of {pixels.dtype}, the first one named "
+            f"'{_in_short(first)}'"
+        )
+    if pixels.min() < 0 or pixels.max() > WHITE:
+        raise UserError(f"{expected} numbers from {pixels.min()} to {pixels.max()}")
+    return pixels.astype(np.uint8).reshape(-1, SIDE, SIDE)
 
 
 def _in_short(text: object) -> str:

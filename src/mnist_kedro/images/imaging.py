@@ -27,23 +27,14 @@ FILLED = 0.4  # of the digit's longer side: wider ink is a blot, not a stroke
 
 
 class Seen(NamedTuple):
-    """A picture as a classifier sees it.
+    """A picture as a classifier sees it."""
 
-    Args:
-        image: `uint8 (28, 28)`, 0 = paper, 255 = ink.
-        warning: Why the answer is likely to be wrong, if there is a reason.
-    """
-
-    image: NDArray[np.uint8]
-    warning: str | None
+    image: NDArray[np.uint8]  # (28, 28), 0 = paper, 255 = ink
+    warning: str | None  # why the answer is likely to be wrong, if there is a reason
 
 
 def read_picture(file: BinaryIO) -> Seen:
-    """Read a picture file.
-
-    Raises:
-        PictureError: It is damaged, too large, no picture at all, or blank.
-    """
+    """Read a picture file, or raise a `PictureError`."""
     return to_mnist_format(decode_picture(file))
 
 
@@ -107,9 +98,8 @@ def _find_digit(ink: Floats) -> tuple[Floats, bool]:
         tall = boxes[part][0, 1] - boxes[part][0, 0] >= TALL * height
         if gaps.max() <= NEAR * max(height, width) and not (tall and gaps[1] >= 0):
             digit.append(part)
-            box = np.stack(
-                [np.minimum(box, boxes[part])[:, 0], np.maximum(box, boxes[part])[:, 1]], axis=1
-            )
+            ends = np.concatenate([box, boxes[part]], axis=1)
+            box = np.stack([ends.min(axis=1), ends.max(axis=1)], axis=1)
         else:
             several |= bool(tall)
     (top, bottom), (left, right) = box
@@ -118,11 +108,9 @@ def _find_digit(ink: Floats) -> tuple[Floats, bool]:
 
 
 def _change_weight(digit: Floats, width: float) -> Floats:
-    """Bring strokes that are finer or bolder than most in MNIST to that width.
+    """Bring strokes, `width` pixels of MNIST wide, to a width that is usual there.
 
-    Args:
-        digit: 0-1, `FINER` times as large as in MNIST.
-        width: Width of its strokes, in pixels of MNIST.
+    The digit, 0-1, is `FINER` times as large as in MNIST.
     """
     bolder = float(np.clip(width, *STROKES)) - width
     if not bolder or not width:

@@ -55,11 +55,7 @@ def find_ink(grey: Floats) -> Floats:
 
 
 def stroke_width(mask: NDArray[np.bool_]) -> float:
-    """Return the median width of strokes, in pixels, measured along their middles; 0 if none.
-
-    Args:
-        mask: `(height, width)`, true where there is ink.
-    """
+    """Return the median width of the strokes in a mask, measured along their middles; 0 if none."""
     depth = ndimage.distance_transform_edt(np.pad(mask, 1))
     middle = (depth > 0) & (depth == ndimage.maximum_filter(depth, 3))
     # The middle of a stroke of one pixel is 1 deep, that of one of three pixels 2.
@@ -103,9 +99,8 @@ def _is_light_on_dark(differences: Floats) -> bool:
 
 def _fit_light(grey: Floats) -> Floats:
     """Return the light on the paper: a parabolic surface fitted to most of the picture."""
-    y, x = np.meshgrid(
-        *(np.linspace(-1, 1, n, dtype=np.float32) for n in grey.shape), indexing="ij"
-    )
+    sides = (np.linspace(-1, 1, n, dtype=np.float32) for n in grey.shape)
+    y, x = np.meshgrid(*sides, indexing="ij")
     terms = np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], axis=-1)
     step = _cell_size(grey)
     places, values = terms[::step, ::step].reshape(-1, 6), grey[::step, ::step].ravel()
