@@ -7,7 +7,6 @@ Scaling and all other changes of the images are part of it.
 from __future__ import annotations
 
 import copy
-import logging
 import textwrap
 import warnings
 from typing import TYPE_CHECKING, Any
@@ -35,8 +34,6 @@ if TYPE_CHECKING:
 
 OPSETS = {"": 20, "ai.onnx.ml": 3}  # versions of ONNX's operators: what PyTorch writes, too
 TOLERANCE = 1e-4  # of a probability
-
-logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # that there is no torchvision
 
 
 class OnnxExportError(UserError):
