@@ -7,19 +7,33 @@ import pytest
 
 from mnist_kedro.data.sources import embedded_digits
 from mnist_kedro.data.splits import splits_sha256
+from mnist_kedro.evaluation.metrics import wilson_interval
 from mnist_kedro.evaluation.mistakes import report_mistakes
 from mnist_kedro.formats.idx import idx_sha256
 from mnist_kedro.formats.onnx_predict import load_onnx
+from mnist_kedro.parameters import UserError
 from mnist_kedro.pipelines.final_training.nodes import (
+    FinalTrainingParameters,
     describe_final_model,
     draw_reliability_diagram,
     export_final_model,
+    find_extra_test,
     find_suspected_labels,
     fit_final_model,
+    score_extra_test,
     score_final_model,
 )
 
 NAMES = list("abcdefghij")
+PROFILE = {"class_names": NAMES, "sha256": {"test_images": "1" * 64}}
+QMNIST = {
+    "name": "QMNIST",
+    "first": 10_000,
+    "archive": None,
+    "mirrors": (),
+    "files": {"test_images": "images", "test_numbers": "numbers"},
+    "sha256": {"test_images": "0" * 64, "test_numbers": "0" * 64},
+}
 NO_EXTRA_TEST = {"name": None}, None  # and no parameters are looked at
 
 
@@ -48,6 +62,17 @@ def champion(digits, splits):
         "sha256": {key: idx_sha256(array) for key, array in digits._asdict().items()},
         "splits_sha256": splits_sha256(splits),
     }
+
+
+@pytest.fixture(scope="module")
+def fitted(digits, champion, splits):
+    """The final model and its history."""
+    return fit_final_model(champion, *digits[:2], splits)
+
+
+@pytest.fixture(scope="module")
+def model(fitted):
+    return fitted[0]
 
 
 def test_the_champions_settings_are_fitted_on_all_training_images(digits, champion, splits):
@@ -212,3 +237,62 @@ def test_a_classifier_without_probabilities_is_reported_too(digits, champion, sp
             "reason": "expected a classifier with probabilities, found RidgeClassifier",
         },
     )
+
+
+@pytest.fixture
+def parameters(tmp_path, write_idx_folder):
+    """A folder with the embedded digits' test images."""
+    folder = write_idx_folder(tmp_path / "further", embedded_digits())
+    given = {"extra_test": str(folder), "cache": tmp_path / "cache", "qmnist": QMNIST}
+    return FinalTrainingParameters.model_validate(given)
+
+
+def test_it_is_found_and_then_scored(parameters, model):
+    found = find_extra_test(parameters, PROFILE)
+    assert (found["name"], found["images"]) == ("further", 360)
+    digits = embedded_digits()
+    correct = int((model.predict(digits.test_images) == digits.test_labels).sum())
+    low, high = wilson_interval(correct, 360)
+    assert score_extra_test(model, found["sha256"], parameters, NAMES) == {
+        "extra_test": "further",
+        "n_extra_test": 360,
+        "extra_test_accuracy": correct / 360,
+        "extra_test_accuracy_low": low,
+        "extra_test_accuracy_high": high,
+    }
+
+
+def test_none_is_wanted(parameters):
+    none = parameters.model_copy(update={"extra_test": None})
+    assert find_extra_test(none, PROFILE) == NO_EXTRA_TEST[0]
+
+
+def test_the_test_images_themselves_are_refused(parameters):
+    same = {"test_images": idx_sha256(embedded_digits().test_images)}
+    with pytest.raises(UserError, match="other images than those of the data set, found the same"):
+        find_extra_test(parameters, PROFILE | {"sha256": same})
+
+
+def test_another_than_the_one_that_was_found_is_refused(
+    parameters, model, tmp_path, write_idx_folder
+):
+    found = find_extra_test(parameters, PROFILE)
+    digits = embedded_digits()
+    other = digits._replace(test_labels=np.roll(digits.test_labels, 1))
+    write_idx_folder(tmp_path / "further", other)
+    with pytest.raises(UserError, match="expected the extra test further as it was found"):
+        score_extra_test(model, found["sha256"], parameters, NAMES)
+
+
+def test_an_extra_test_may_lack_classes(tmp_path, parameters, model, write_idx_folder):
+    digits = embedded_digits()
+    some = np.isin(digits.test_labels, [4, 7])
+    few = digits._replace(
+        test_images=digits.test_images[some], test_labels=digits.test_labels[some]
+    )
+    folder = write_idx_folder(tmp_path / "few", few)
+    given = parameters.model_copy(update={"extra_test": str(folder)})
+    found = find_extra_test(given, PROFILE)
+    scores = score_extra_test(model, found["sha256"], given, NAMES)
+    correct = model.predict(few.test_images) == few.test_labels
+    assert scores["extra_test_accuracy"] == correct.mean()

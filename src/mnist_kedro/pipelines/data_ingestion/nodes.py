@@ -23,6 +23,12 @@ from mnist_kedro.parameters import Name, UserError
 EMBEDDED_NAME = "embedded digits (not MNIST)"
 DIGITS = tuple("0123456789")
 SAMPLES_PER_CLASS = 16
+FALLBACK_WARNING = f"""
+{"!" * 90}
+  THIS IS NOT %s. It could not be downloaded, so this run uses scikit-learn's
+  1,797 embedded digits instead. Its results say nothing about %s.
+  Why: %s.
+{"!" * 90}"""
 
 logger = logging.getLogger(__name__)
 
@@ -67,8 +73,7 @@ def ingest_images(
     """Read, or download, the images of the source and verify them.
 
     Returns:
-        Train images `uint8 (n, 28, 28)`, train labels `uint8 (n,)`, test images, test labels, and
-        the profile of `profile_images`.
+        The four of `Arrays`, and the profile of `profile_images` with the source's `name`.
 
     Raises:
         DownloadError: No mirror gave the files, and there is no fallback.
@@ -76,7 +81,7 @@ def ingest_images(
         UserError: A folder or a file in it is missing, or a folder of pictures cannot be used.
     """
     add = parameters.add and parameters.add.expanduser().resolve()
-    if add and not add.is_dir():  # checked before anything is downloaded
+    if add and not add.is_dir():  # before anything is downloaded
         raise UserError(f"expected 'add' to be a folder of pictures, found none at {add}")
     source = _read_source(parameters)
     if add:
@@ -99,14 +104,18 @@ def profile_images(arrays: Arrays) -> dict[str, Any]:
         histograms = _count_pixels(images, labels, classes)
         total, values = histograms.sum(axis=0), np.arange(256) / 255
         mean = float(np.average(values, weights=total))
+        counts = histograms.sum(axis=1)
+        names = classes.astype(str).tolist()
         profile[split] = {
             "dimensions": list(images.shape),
             "dtype": str(images.dtype),
-            "images_per_class": _per_class(classes, histograms.sum(axis=1) // images[0].size),
+            "images_per_class": dict(zip(names, (counts // images[0].size).tolist(), strict=True)),
             "ink_mean": mean,
             "ink_std": float(np.sqrt(np.average((values - mean) ** 2, weights=total))),
             "ink_share": float(total[1:].sum() / total.sum()),
-            "ink_mean_per_class": _per_class(classes, histograms @ values / histograms.sum(axis=1)),
+            "ink_mean_per_class": dict(
+                zip(names, (histograms @ values / counts).tolist(), strict=True)
+            ),
         }
     profile["sha256"] = {key: idx_sha256(array) for key, array in arrays._asdict().items()}
     together = "".join(profile["sha256"][key] for key in FILES)
@@ -127,20 +136,19 @@ def draw_sample_grid(
 
 def _read_source(parameters: DataIngestionParameters) -> Source:
     name, source, class_names = parameters.name, parameters.source, parameters.class_names
-    embedded = EMBEDDED_NAME, "embedded", class_names
-    if source == "embedded":
-        return Source(embedded_digits(), *embedded)
-    if source not in ("auto", "mnist"):
+    if source not in ("auto", "mnist", "embedded"):
         return _read_folder(Path(source).expanduser().resolve(), parameters)
-    try:
-        arrays = Arrays(**download(parameters, parameters.cache))
-    except DownloadError as error:
-        if source == "mnist" or not parameters.fallback:
-            raise
-        _warn_of_fallback(name, error)
-        return Source(embedded_digits(), *embedded)
-    ordered = bring_to_order(arrays, parameters.cache, parameters)
-    return Source(ordered, name, "mirror", class_names)
+    if source != "embedded":
+        try:
+            arrays = Arrays(**download(parameters, parameters.cache))
+        except DownloadError as error:
+            if source == "mnist" or not parameters.fallback:
+                raise
+            logger.warning(FALLBACK_WARNING, name, name, error)
+        else:
+            ordered = bring_to_order(arrays, parameters.cache, parameters)
+            return Source(ordered, name, "mirror", class_names)
+    return Source(embedded_digits(), EMBEDDED_NAME, "embedded", class_names)
 
 
 def _read_folder(folder: Path, parameters: DataIngestionParameters) -> Source:
@@ -170,15 +178,6 @@ def _add_pictures(source: Source, folder: Path) -> Source:
     return Source(together, name, origin, source.class_names)
 
 
-def _warn_of_fallback(name: str, error: DownloadError) -> None:
-    line = "!" * 90
-    logger.warning(
-        "\n%s\n  THIS IS NOT %s. It could not be downloaded, so this run uses scikit-learn's\n"
-        "  1,797 embedded digits instead. Its results say nothing about %s.\n  Why: %s.\n%s",
-        *(line, name, name, error, line),
-    )
-
-
 def _count_pixels(
     images: NDArray[np.uint8], labels: NDArray[np.uint8], classes: NDArray[np.uint8]
 ) -> NDArray[np.int64]:
@@ -186,12 +185,6 @@ def _count_pixels(
     counts = np.zeros((len(classes), 256), dtype=np.int64)
     for rows in parts(images):
         for row, name in enumerate(classes):
-            pixels = images[rows][labels[rows] == name].ravel()
-            ink = pixels[pixels > 0]  # a fifth; counting takes longer than telling it apart
-            counts[row] += np.bincount(ink, minlength=256)
-            counts[row, 0] += len(pixels) - len(ink)
+            pixels = images[rows][labels[rows] == name]
+            counts[row] += np.bincount(pixels.ravel(), minlength=256)
     return counts
-
-
-def _per_class(classes: NDArray[np.uint8], values: NDArray[Any]) -> dict[str, Any]:
-    return {str(name): value.item() for name, value in zip(classes, values, strict=True)}
