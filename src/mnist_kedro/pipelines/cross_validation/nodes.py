@@ -40,14 +40,8 @@ def cross_validate_candidate(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """For each fold of the sample, fit a classifier on the others and score it on that one.
 
-    Args:
-        train_images: `uint8 (n, 28, 28)`.
-        train_labels: `uint8 (n,)`.
-        splits: Rows of `index` and `label`: the sample. Its `split` is not read.
-        dataset_profile: With the name and the checksums of the data.
-        candidate: Its settings.
-        parameters: Number of folds, and the seed of the splitter.
-        seed: Of the candidate.
+    The data and their checks are those of `take_splits`, but the column `split` is not read. The
+    seed of the parameters is the splitter's, the other one is the candidate's.
 
     Returns:
         A row per fold: `fold` (from 1), `images`, `validation_accuracy`, `fit_seconds`, `data`; and
@@ -55,8 +49,7 @@ def cross_validate_candidate(
         classifier that was fitted on the other folds.
 
     Raises:
-        UserError: A class has fewer images than there are folds, or the images, the sample and the
-            profile do not belong together.
+        UserError: A class has fewer images than there are folds.
     """
     from sklearn.model_selection import StratifiedKFold
 
@@ -100,8 +93,8 @@ def compare_folds(**results: Any) -> tuple[pd.DataFrame, pd.DataFrame]:  # noqa:
     """
     predictions = _by_candidate("fold_predictions", results)
     _check_same_folds(predictions)
-    each = pd.concat(_by_candidate("fold_scores", results), names=["candidate"])
-    scores = each.reset_index("candidate").reset_index(drop=True)
+    by_candidate = pd.concat(_by_candidate("fold_scores", results), names=["candidate"])
+    scores = by_candidate.reset_index("candidate").reset_index(drop=True)
     board = scores.groupby("candidate", as_index=False).agg(
         folds=("fold", "count"),
         images=("images", "sum"),
@@ -110,22 +103,16 @@ def compare_folds(**results: Any) -> tuple[pd.DataFrame, pd.DataFrame]:  # noqa:
         fold_fit_seconds=("fit_seconds", "mean"),
         data=("data", "first"),
     )
-    board = board.sort_values(
-        ["fold_accuracy_mean", "candidate"], ascending=[False, True], ignore_index=True
-    )
-    best, names = board["candidate"][0], board["candidate"]
-    correct = {
-        name: (table["label"] == table["prediction"]).to_numpy()
-        for name, table in predictions.items()
-    }
-    accuracies = {
-        name: group["validation_accuracy"].to_numpy()
-        for name, group in scores.sort_values("fold").groupby("candidate")
-    }
-    board["mcnemar_p_value"] = [mcnemar_p_value(correct[best], correct[name]) for name in names]
-    board["t_test_p_value"] = [
-        corrected_t_p_value(accuracies[best], accuracies[name]) for name in names
+    order = ["fold_accuracy_mean", "candidate"]
+    board = board.sort_values(order, ascending=[False, True], ignore_index=True)
+    names = board["candidate"].tolist()
+    correct = [
+        (predictions[name]["label"] == predictions[name]["prediction"]).to_numpy() for name in names
     ]
+    reached = scores.pivot(index="fold", columns="candidate", values="validation_accuracy")
+    accuracies = reached[names].to_numpy().T
+    board["mcnemar_p_value"] = [mcnemar_p_value(correct[0], each) for each in correct]
+    board["t_test_p_value"] = [corrected_t_p_value(accuracies[0], each) for each in accuracies]
     return scores, board[COLUMNS]
 
 

@@ -100,7 +100,6 @@ def profile_images(arrays: Arrays) -> dict[str, Any]:
     profile: dict[str, Any] = {}
     for split, images, labels in (("train", *arrays[:2]), ("test", *arrays[2:])):
         classes = np.unique(labels)
-        # Histograms are exact, and need no copy of all images as floating point.
         histograms = _count_pixels(images, labels, classes)
         total, values = histograms.sum(axis=0), np.arange(256) / 255
         mean = float(np.average(values, weights=total))
@@ -153,26 +152,25 @@ def _read_source(parameters: DataIngestionParameters) -> Source:
 
 def _read_folder(folder: Path, parameters: DataIngestionParameters) -> Source:
     """Read a folder of pictures, whose folders name the classes, or one of the four files."""
-    not_official = f"{folder.name} (not {parameters.name})"
+    class_names, official = parameters.class_names, False
     if (folder / "train").is_dir():
         arrays, class_names = load_pictures(folder)
-        return Source(arrays, not_official, str(folder), class_names)
-    arrays, official = load_folder(folder, parameters)
-    name = parameters.name if official else not_official
-    return Source(arrays, name, str(folder), parameters.class_names)
+    else:
+        arrays, official = load_folder(folder, parameters)
+    name = parameters.name if official else f"{folder.name} (not {parameters.name})"
+    return Source(arrays, name, str(folder), class_names)
 
 
 def _add_pictures(source: Source, folder: Path) -> Source:
-    """Put the pictures of a folder before the training images of a source; its test set stays.
+    """Put pictures before the training images of a source, so that splits made without do not fit.
 
-    They come first, so that splits made without them do not fit.
+    The test set stays.
     """
-    arrays = source.arrays
     images, labels = read_pictures(folder / "train", source.class_names)
     logger.info("Training also with the %d pictures of %s.", len(labels), folder)
-    together = arrays._replace(
-        train_images=np.concatenate([images, arrays.train_images]),
-        train_labels=np.concatenate([labels, arrays.train_labels]),
+    together = source.arrays._replace(
+        train_images=np.concatenate([images, source.arrays.train_images]),
+        train_labels=np.concatenate([labels, source.arrays.train_labels]),
     )
     name, origin = f"{source.name} with {folder.name}", f"{source.origin} and {folder}"
     return Source(together, name, origin, source.class_names)
@@ -181,7 +179,10 @@ def _add_pictures(source: Source, folder: Path) -> Source:
 def _count_pixels(
     images: NDArray[np.uint8], labels: NDArray[np.uint8], classes: NDArray[np.uint8]
 ) -> NDArray[np.int64]:
-    """Return how often each class has each value of a pixel, `(n_classes, 256)`."""
+    """Return how often each class has each value of a pixel, `(n_classes, 256)`.
+
+    Exact, and without a copy of all images as floating point.
+    """
     counts = np.zeros((len(classes), 256), dtype=np.int64)
     for rows in parts(images):
         for row, name in enumerate(classes):

@@ -95,15 +95,6 @@ def score_final_model(
 ) -> tuple[dict[str, Any], pd.DataFrame]:
     """Score the final model on the test set, once, and then on the extra test, if one is wanted.
 
-    Args:
-        final_model: The fitted classifier.
-        final_history: Its history.
-        champion: What `choose_champion` returned.
-        test_images: `uint8 (n, 28, 28)`.
-        test_labels: `uint8 (n,)`.
-        extra_test: What `find_extra_test` returned.
-        parameters: Where the extra test is.
-
     Returns:
         The metrics, and a row per test image: `index` (from 0) and the columns of
         `score_classifier`. The metrics are those of `score_classifier`, `n_test`, `fit_seconds`,
@@ -215,9 +206,6 @@ def find_suspected_labels(test_predictions: pd.DataFrame) -> pd.DataFrame:
 
     By confident learning: Northcutt et al., 2021, doi:10.1613/jair.1.12125. It needs probabilities
     of images on which the model was not fitted, and the test images are such.
-
-    Args:
-        test_predictions: As `score_final_model` returns them.
 
     Returns:
         A row per suspect, the most suspicious first: `index` (of the test image, from 0), `label`

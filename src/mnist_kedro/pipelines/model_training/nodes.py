@@ -32,22 +32,13 @@ def train_candidate(
 ) -> tuple[Classifier, pd.DataFrame, dict[str, Any], pd.DataFrame]:
     """Fit a candidate on the images of the split `train`, and score it on those of `validation`.
 
-    Args:
-        train_images: `uint8 (n, 28, 28)`.
-        train_labels: `uint8 (n,)`.
-        splits: Rows of `index`, `label`, `split`.
-        dataset_profile: With the names and the checksums of the data.
-        candidate: Its settings.
-        parameters: The seed.
+    The data and their checks are those of `take_splits`.
 
     Returns:
         The fitted classifier; its history, as `fit_classifier` has it; its metrics; and a row per
         validation image: `index`, `label`, `prediction`, `confidence`. The metrics are those of
         `score_classifier`, `fit_seconds`, and what they rest on: `settings` (with the seed), what
         the profile says of the data, and `splits_sha256`.
-
-    Raises:
-        UserError: Images, splits and profile do not belong together.
     """
     train, validation = take_splits(train_images, train_labels, splits, dataset_profile)
     model, history = fit_classifier(candidate, parameters.seed, train, validation)

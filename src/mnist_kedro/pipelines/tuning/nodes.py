@@ -74,7 +74,7 @@ def search_networks(
     A run that was interrupted goes on where it was, one with more `trials` adds to it, and runs on
     several machines with one `storage` share it.
 
-    Args and errors are those of `take_splits`, and what to try.
+    The data and their checks are those of `take_splits`.
 
     Returns:
         A row per trial, complete ones first, the most accurate first: `trial` (from 0), `state`
