@@ -8,7 +8,6 @@ import pytest
 from mnist_kedro.data.sources import embedded_digits
 from mnist_kedro.data.splits import splits_sha256
 from mnist_kedro.evaluation.metrics import wilson_interval
-from mnist_kedro.evaluation.mistakes import report_mistakes
 from mnist_kedro.formats.idx import idx_sha256
 from mnist_kedro.formats.onnx_predict import load_onnx
 from mnist_kedro.parameters import UserError
@@ -35,11 +34,6 @@ QMNIST = {
     "sha256": {"test_images": "0" * 64, "test_numbers": "0" * 64},
 }
 NO_EXTRA_TEST = {"name": None}, None  # and no parameters are looked at
-
-
-@pytest.fixture(scope="module")
-def digits():
-    return embedded_digits()
 
 
 @pytest.fixture(scope="module")
@@ -75,8 +69,8 @@ def model(fitted):
     return fitted[0]
 
 
-def test_the_champions_settings_are_fitted_on_all_training_images(digits, champion, splits):
-    model, history = fit_final_model(champion, *digits[:2], splits)
+def test_the_champions_settings_are_fitted_on_all_training_images(digits, fitted):
+    model, history = fitted
     bayes = model.steps[-1][1]
     assert bayes.var_smoothing == 0.1
     np.testing.assert_array_equal(bayes.class_count_, np.bincount(digits.train_labels))
@@ -95,18 +89,15 @@ def test_other_splits_are_refused(digits, champion, splits):
         fit_final_model(champion, *digits[:2], splits[::-1])
 
 
-def test_changed_test_data_is_refused(digits, champion, splits):
-    model, history = fit_final_model(champion, *digits[:2], splits)
+def test_changed_test_data_is_refused(digits, champion, fitted):
     test = digits.test_images[::-1], digits.test_labels
     with pytest.raises(ValueError, match="expected test_images to be the data of the stages"):
-        score_final_model(model, history, champion, *test, *NO_EXTRA_TEST)
+        score_final_model(*fitted, champion, *test, *NO_EXTRA_TEST)
 
 
-def test_the_test_score_and_the_manifest(digits, champion, splits):
-    model, history = fit_final_model(champion, *digits[:2], splits)
-    metrics, predictions = score_final_model(
-        model, history, champion, digits.test_images, digits.test_labels, *NO_EXTRA_TEST
-    )
+def test_the_test_score_and_the_manifest(digits, champion, fitted):
+    model, _ = fitted
+    metrics, predictions = score_final_model(*fitted, champion, *digits[2:], *NO_EXTRA_TEST)
     expected = model.predict(digits.test_images)
     assert metrics["test_accuracy"] == (expected == digits.test_labels).mean()
     assert metrics["test_accuracy_low"] < metrics["test_accuracy"] < metrics["test_accuracy_high"]
@@ -129,8 +120,7 @@ def test_the_test_score_and_the_manifest(digits, champion, splits):
     assert json.loads(json.dumps(manifest)) == manifest
 
 
-def test_the_export_is_checked_on_the_test_images(digits, champion, splits):
-    model, _ = fit_final_model(champion, *digits[:2], splits)
+def test_the_export_is_checked_on_the_test_images(digits, model):
     final_onnx, onnx_check = export_final_model(model, digits.test_images)
     largest = onnx_check.pop("largest_probability_difference")
     assert 0 < largest < 1e-4
@@ -167,22 +157,8 @@ def test_an_export_that_cannot_be_run_does_not_end_the_run(digits, champion, spl
 
 
 @pytest.fixture(scope="module")
-def predictions(digits, champion, splits):
-    model, history = fit_final_model(champion, *digits[:2], splits)
-    test = digits.test_images, digits.test_labels
-    return score_final_model(model, history, champion, *test, *NO_EXTRA_TEST)[1]
-
-
-def test_the_report_is_of_the_test_images(digits, predictions):
-    class_report, confusion_matrix, misread_digits = report_mistakes(
-        predictions, digits.test_images, {"class_names": NAMES}
-    )
-    np.testing.assert_array_equal(class_report["images"], np.bincount(digits.test_labels))
-    wrong = predictions.query("label != prediction")
-    assert confusion_matrix.get_suptitle() == f"{len(wrong)} of 360 images misread"
-    canvas = misread_digits.axes[0].images[0].get_array()
-    hardest = wrong.sort_values("confidence", ascending=False, kind="stable").index[0]
-    np.testing.assert_array_equal(canvas[:28, :28], digits.test_images[hardest])
+def predictions(digits, champion, fitted):
+    return score_final_model(*fitted, champion, *digits[2:], *NO_EXTRA_TEST)[1]
 
 
 def test_the_reliability_diagram_counts_every_image(predictions):
@@ -218,18 +194,14 @@ def test_a_classifier_without_probabilities_is_reported_too(digits, champion, sp
     settings = {"estimator": estimator, "hyperparameters": {}, "seed": 0}
     champion = champion | {"settings": settings}
     model, history = fit_final_model(champion, *digits[:2], splits)
-    metrics, predictions = score_final_model(
-        model, history, champion, digits.test_images, digits.test_labels, *NO_EXTRA_TEST
-    )
+    rest = champion, *digits[2:], *NO_EXTRA_TEST
+    metrics, predictions = score_final_model(model, history, *rest)
     assert metrics["expected_calibration_error"] is None
     assert list(predictions) == ["index", "label", "prediction", "confidence"]
     suspects = find_suspected_labels(predictions)
     assert list(suspects) == ["index", "label", "prediction", "label_probability"]
     assert suspects.empty
     assert not draw_reliability_diagram(predictions).axes
-    named = {"class_names": NAMES}
-    captions = report_mistakes(predictions, digits.test_images, named)[2].axes[0].texts
-    assert "%" not in captions[0].get_text()
     assert export_final_model(model, digits.test_images) == (
         b"",
         {

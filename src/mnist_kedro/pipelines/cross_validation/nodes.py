@@ -106,9 +106,8 @@ def compare_folds(**results: Any) -> tuple[pd.DataFrame, pd.DataFrame]:  # noqa:
     order = ["fold_accuracy_mean", "candidate"]
     board = board.sort_values(order, ascending=[False, True], ignore_index=True)
     names = board["candidate"].tolist()
-    correct = [
-        (predictions[name]["label"] == predictions[name]["prediction"]).to_numpy() for name in names
-    ]
+    tables = [predictions[name] for name in names]
+    correct = [(table["label"] == table["prediction"]).to_numpy() for table in tables]
     reached = scores.pivot(index="fold", columns="candidate", values="validation_accuracy")
     accuracies = reached[names].to_numpy().T
     board["mcnemar_p_value"] = [mcnemar_p_value(correct[0], each) for each in correct]

@@ -69,7 +69,9 @@ def fit_final_model(
     train_labels: NDArray[np.uint8],
     splits: pd.DataFrame,
 ) -> tuple[Classifier, pd.DataFrame]:
-    """Fit the champion's settings on all training images; the splits are only checked.
+    """Fit the champion's settings on all training images, `uint8 (n, 28, 28)`.
+
+    The splits are only checked.
 
     Returns:
         The fitted classifier and its history, as `fit_classifier` has it.
@@ -94,6 +96,8 @@ def score_final_model(
     parameters: FinalTrainingParameters,
 ) -> tuple[dict[str, Any], pd.DataFrame]:
     """Score the final model on the test set, once, and then on the extra test, if one is wanted.
+
+    Test images are `uint8 (n, 28, 28)`, their labels `uint8 (n,)`.
 
     Returns:
         The metrics, and a row per test image: `index` (from 0) and the columns of
