@@ -144,18 +144,6 @@ def test_an_export_that_predicts_otherwise_is_not_shared(digits, champion, split
     assert onnx_check["reason"] in caplog.text
 
 
-def test_an_export_that_cannot_be_run_does_not_end_the_run(digits, champion, splits):
-    settings = {
-        "estimator": "sklearn.neighbors.KNeighborsClassifier",
-        "hyperparameters": {"metric": "manhattan"},
-        "seed": 0,
-    }
-    model, _ = fit_final_model(champion | {"settings": settings}, *digits[:2], splits)
-    final_onnx, onnx_check = export_final_model(model, digits.test_images)
-    assert final_onnx == b""
-    assert onnx_check["reason"].startswith("expected a model that ONNX Runtime can run, found: ")
-
-
 @pytest.fixture(scope="module")
 def predictions(digits, champion, fitted):
     return score_final_model(*fitted, champion, *digits[2:], *NO_EXTRA_TEST)[1]

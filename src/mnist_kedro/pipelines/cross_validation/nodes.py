@@ -40,7 +40,7 @@ def cross_validate_candidate(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """For each fold of the sample, fit a classifier on the others and score it on that one.
 
-    The data and their checks are those of `take_splits`, but the column `split` is not read. The
+    `take_splits` says what the data are, and which it refuses; the column `split` is not read. The
     seed of the parameters is the splitter's, the other one is the candidate's.
 
     Returns:

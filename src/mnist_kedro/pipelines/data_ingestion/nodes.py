@@ -17,7 +17,7 @@ from mnist_kedro.data.picture_folders import load_pictures, read_pictures
 from mnist_kedro.data.sources import Arrays, bring_to_order, embedded_digits, load_folder
 from mnist_kedro.evaluation.figures import plot_sample_grid
 from mnist_kedro.formats.idx import idx_sha256, parts
-from mnist_kedro.lazy import Figure
+from mnist_kedro.lazy import Figure, pd
 from mnist_kedro.parameters import Name, UserError
 
 EMBEDDED_NAME = "embedded digits (not MNIST)"
@@ -103,18 +103,16 @@ def profile_images(arrays: Arrays) -> dict[str, Any]:
         histograms = _count_pixels(images, labels, classes)
         total, values = histograms.sum(axis=0), np.arange(256) / 255
         mean = float(np.average(values, weights=total))
-        counts = histograms.sum(axis=1)
-        names = classes.astype(str).tolist()
+        pixels = histograms.sum(axis=1)
+        names = classes.astype(str)
         profile[split] = {
             "dimensions": list(images.shape),
             "dtype": str(images.dtype),
-            "images_per_class": dict(zip(names, (counts // images[0].size).tolist(), strict=True)),
+            "images_per_class": pd.Series(pixels // images[0].size, index=names).to_dict(),
             "ink_mean": mean,
             "ink_std": float(np.sqrt(np.average((values - mean) ** 2, weights=total))),
             "ink_share": float(total[1:].sum() / total.sum()),
-            "ink_mean_per_class": dict(
-                zip(names, (histograms @ values / counts).tolist(), strict=True)
-            ),
+            "ink_mean_per_class": pd.Series(histograms @ values / pixels, index=names).to_dict(),
         }
     profile["sha256"] = {key: idx_sha256(array) for key, array in arrays._asdict().items()}
     together = "".join(profile["sha256"][key] for key in FILES)
@@ -162,10 +160,7 @@ def _read_folder(folder: Path, parameters: DataIngestionParameters) -> Source:
 
 
 def _add_pictures(source: Source, folder: Path) -> Source:
-    """Put pictures before the training images of a source, so that splits made without do not fit.
-
-    The test set stays.
-    """
+    """Put pictures before the training images: splits that were made without them do not fit."""
     images, labels = read_pictures(folder / "train", source.class_names)
     logger.info("Training also with the %d pictures of %s.", len(labels), folder)
     together = source.arrays._replace(

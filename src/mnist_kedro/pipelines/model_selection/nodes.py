@@ -51,12 +51,9 @@ def rank_candidates(parameters: ModelSelectionParameters, **results: Any) -> pd.
     _check_comparable(metrics, predictions)
     board = pd.DataFrame([{"candidate": name} | scores for name, scores in metrics.items()])
     board = board.sort_values([*ORDER], ascending=[*ORDER.values()], ignore_index=True)
-    correct = {
-        name: (table["label"] == table["prediction"]).to_numpy()
-        for name, table in predictions.items()
-    }
-    best = correct[board["candidate"][0]]
-    board["p_value"] = [mcnemar_p_value(best, correct[name]) for name in board["candidate"]]
+    tables = [predictions[name] for name in board["candidate"]]
+    correct = [(table["label"] == table["prediction"]).to_numpy() for table in tables]
+    board["p_value"] = [mcnemar_p_value(correct[0], each) for each in correct]
     costs = board.loc[board["p_value"] >= parameters.alpha, parameters.cost]
     board["champion"] = board.index == costs[costs <= costs.min() * (1 + NEAR_TIE)].index[0]
     return board[COLUMNS]

@@ -32,7 +32,7 @@ def train_candidate(
 ) -> tuple[Classifier, pd.DataFrame, dict[str, Any], pd.DataFrame]:
     """Fit a candidate on the images of the split `train`, and score it on those of `validation`.
 
-    The data and their checks are those of `take_splits`.
+    `take_splits` says what the data are, and which it refuses.
 
     Returns:
         The fitted classifier; its history, as `fit_classifier` has it; its metrics; and a row per

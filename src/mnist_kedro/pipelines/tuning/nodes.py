@@ -72,9 +72,7 @@ def search_networks(
     """Try multi-layer perceptrons until there are `trials` of them in the study, in `storage`.
 
     A run that was interrupted goes on where it was, one with more `trials` adds to it, and runs on
-    several machines with one `storage` share it.
-
-    The data and their checks are those of `take_splits`.
+    several machines with one `storage` share it. `take_splits` says what the data are.
 
     Returns:
         A row per trial, complete ones first, the most accurate first: `trial` (from 0), `state`
@@ -94,10 +92,12 @@ def search_networks(
     for count, row in enumerate(filter(None, rows), start=finished + 1):
         what = f"{row['candidate']}, {percent(row['validation_accuracy'])}, {row['state']}"
         logger.info("Trial %d of %d: %s", count, parameters.trials, what)
-    table = pd.DataFrame(_rows(study)).assign(data=dataset_profile["name"])
-    n = len(data[1][1])
-    ends = [wilson_interval(round(share * n), n) for share in table["validation_accuracy"]]
+    table = pd.DataFrame(_rows(study))
+    images = len(data[1][1])  # of the validation
+    right = (table["validation_accuracy"] * images).round().astype(int)
+    ends = [wilson_interval(count, images) for count in right]
     table[["validation_accuracy_low", "validation_accuracy_high"]] = ends
+    table["data"] = dataset_profile["name"]
     order = ["state", "validation_accuracy", "trial"]
     return table.sort_values(order, ascending=[True, False, True], ignore_index=True)
 
