@@ -163,7 +163,7 @@ def test_each_candidate_and_each_other_stage_is_a_namespace(conf):
     assert namespaces(found["cross_validation"]) == {*CANDIDATES, "cross_validation"}
     for name in {*STAGES, *EXTRA} - {"model_training", "cross_validation"}:
         assert namespaces(found[name]) == {name}
-    assert "final_training.fit_final_model" in {node.name for node in found["final"].nodes}
+    assert "final_training.train_final_model" in {node.name for node in found["final"].nodes}
     assert "final_model" in found["final"].datasets()
 
 
@@ -192,7 +192,7 @@ def test_the_test_set_is_read_by_the_last_two_stages_only(conf):
         if {"test_images", "test_labels"} & set(node.inputs)
     }
     assert readers == {
-        "final_training.score_final_model",
+        "final_training.train_final_model",
         "final_training.export_final_model",  # reads no labels
         "final_training.report_mistakes",
         "inference.predict_images",

@@ -179,22 +179,15 @@ def test_profile(tiny_arrays):
     assert json.loads(json.dumps(profile)) == profile
 
 
-def test_sample_grid(tiny_arrays):
+def test_the_sample_grid_shows_the_first_images_of_each_class(tiny_arrays):
     images = np.concatenate([tiny_arrays.train_images] * 6)  # 18 per class, 16 fit
     labels = np.concatenate([tiny_arrays.train_labels] * 6)
-    chosen = labels != 4
-    figure = draw_sample_grid(images[chosen], labels[chosen], PROFILE)
-    (axes,) = figure.axes
-    classes = [0, 1, 2, 3, 5, 6, 7, 8, 9]
+    (axes,) = draw_sample_grid(images, labels, PROFILE).axes
     assert "Some digits" in axes.get_title()
-    assert [label.get_text() for label in axes.get_yticklabels()] == list("abcdfghij")
-    assert list(axes.get_yticks()) == [28 * row + 14 for row in range(9)]
-    grid = np.asarray(axes.images[0].get_array())
-    assert grid.shape == (9 * 28, SAMPLES_PER_CLASS * 28)
-    for row, name in enumerate(classes):
-        for column in range(SAMPLES_PER_CLASS):
-            shown = grid[28 * row : 28 * row + 28, 28 * column : 28 * column + 28]
-            np.testing.assert_array_equal(shown, images[labels == name][column])
+    assert [label.get_text() for label in axes.get_yticklabels()] == PROFILE["class_names"]
+    grid = np.asarray(axes.images[0].get_array()).reshape(10, 28, SAMPLES_PER_CLASS, 28)
+    for row, column in product(range(10), range(SAMPLES_PER_CLASS)):
+        np.testing.assert_array_equal(grid[row, :, column], images[labels == row][column])
 
 
 def test_real_mnist(ingest, real_mnist):

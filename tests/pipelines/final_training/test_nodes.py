@@ -7,25 +7,33 @@ import pytest
 
 from mnist_kedro.data.sources import embedded_digits
 from mnist_kedro.data.splits import splits_sha256
-from mnist_kedro.evaluation.mistakes import report_mistakes
+from mnist_kedro.evaluation.metrics import wilson_interval
 from mnist_kedro.formats.idx import idx_sha256
 from mnist_kedro.formats.onnx_predict import load_onnx
+from mnist_kedro.parameters import UserError
 from mnist_kedro.pipelines.final_training.nodes import (
+    FinalTrainingParameters,
     describe_final_model,
     draw_reliability_diagram,
     export_final_model,
+    find_extra_test,
     find_suspected_labels,
     fit_final_model,
+    score_extra_test,
     score_final_model,
 )
 
 NAMES = list("abcdefghij")
+PROFILE = {"class_names": NAMES, "sha256": {"test_images": "1" * 64}}
+QMNIST = {
+    "name": "QMNIST",
+    "first": 10_000,
+    "archive": None,
+    "mirrors": (),
+    "files": {"test_images": "images", "test_numbers": "numbers"},
+    "sha256": {"test_images": "0" * 64, "test_numbers": "0" * 64},
+}
 NO_EXTRA_TEST = {"name": None}, None  # and no parameters are looked at
-
-
-@pytest.fixture(scope="module")
-def digits():
-    return embedded_digits()
 
 
 @pytest.fixture(scope="module")
@@ -50,8 +58,19 @@ def champion(digits, splits):
     }
 
 
-def test_the_champions_settings_are_fitted_on_all_training_images(digits, champion, splits):
-    model, history = fit_final_model(champion, *digits[:2], splits)
+@pytest.fixture(scope="module")
+def fitted(digits, champion, splits):
+    """The final model and its history."""
+    return fit_final_model(champion, *digits[:2], splits)
+
+
+@pytest.fixture(scope="module")
+def model(fitted):
+    return fitted[0]
+
+
+def test_the_champions_settings_are_fitted_on_all_training_images(digits, fitted):
+    model, history = fitted
     bayes = model.steps[-1][1]
     assert bayes.var_smoothing == 0.1
     np.testing.assert_array_equal(bayes.class_count_, np.bincount(digits.train_labels))
@@ -70,18 +89,15 @@ def test_other_splits_are_refused(digits, champion, splits):
         fit_final_model(champion, *digits[:2], splits[::-1])
 
 
-def test_changed_test_data_is_refused(digits, champion, splits):
-    model, history = fit_final_model(champion, *digits[:2], splits)
+def test_changed_test_data_is_refused(digits, champion, fitted):
     test = digits.test_images[::-1], digits.test_labels
     with pytest.raises(ValueError, match="expected test_images to be the data of the stages"):
-        score_final_model(model, history, champion, *test, *NO_EXTRA_TEST)
+        score_final_model(*fitted, champion, *test, *NO_EXTRA_TEST)
 
 
-def test_the_test_score_and_the_manifest(digits, champion, splits):
-    model, history = fit_final_model(champion, *digits[:2], splits)
-    metrics, predictions = score_final_model(
-        model, history, champion, digits.test_images, digits.test_labels, *NO_EXTRA_TEST
-    )
+def test_the_test_score_and_the_manifest(digits, champion, fitted):
+    model, _ = fitted
+    metrics, predictions = score_final_model(*fitted, champion, *digits[2:], *NO_EXTRA_TEST)
     expected = model.predict(digits.test_images)
     assert metrics["test_accuracy"] == (expected == digits.test_labels).mean()
     assert metrics["test_accuracy_low"] < metrics["test_accuracy"] < metrics["test_accuracy_high"]
@@ -104,8 +120,7 @@ def test_the_test_score_and_the_manifest(digits, champion, splits):
     assert json.loads(json.dumps(manifest)) == manifest
 
 
-def test_the_export_is_checked_on_the_test_images(digits, champion, splits):
-    model, _ = fit_final_model(champion, *digits[:2], splits)
+def test_the_export_is_checked_on_the_test_images(digits, model):
     final_onnx, onnx_check = export_final_model(model, digits.test_images)
     largest = onnx_check.pop("largest_probability_difference")
     assert 0 < largest < 1e-4
@@ -129,35 +144,9 @@ def test_an_export_that_predicts_otherwise_is_not_shared(digits, champion, split
     assert onnx_check["reason"] in caplog.text
 
 
-def test_an_export_that_cannot_be_run_does_not_end_the_run(digits, champion, splits):
-    settings = {
-        "estimator": "sklearn.neighbors.KNeighborsClassifier",
-        "hyperparameters": {"metric": "manhattan"},
-        "seed": 0,
-    }
-    model, _ = fit_final_model(champion | {"settings": settings}, *digits[:2], splits)
-    final_onnx, onnx_check = export_final_model(model, digits.test_images)
-    assert final_onnx == b""
-    assert onnx_check["reason"].startswith("expected a model that ONNX Runtime can run, found: ")
-
-
 @pytest.fixture(scope="module")
-def predictions(digits, champion, splits):
-    model, history = fit_final_model(champion, *digits[:2], splits)
-    test = digits.test_images, digits.test_labels
-    return score_final_model(model, history, champion, *test, *NO_EXTRA_TEST)[1]
-
-
-def test_the_report_is_of_the_test_images(digits, predictions):
-    class_report, confusion_matrix, misread_digits = report_mistakes(
-        predictions, digits.test_images, {"class_names": NAMES}
-    )
-    np.testing.assert_array_equal(class_report["images"], np.bincount(digits.test_labels))
-    wrong = predictions.query("label != prediction")
-    assert confusion_matrix.get_suptitle() == f"{len(wrong)} of 360 images misread"
-    canvas = misread_digits.axes[0].images[0].get_array()
-    hardest = wrong.sort_values("confidence", ascending=False, kind="stable").index[0]
-    np.testing.assert_array_equal(canvas[:28, :28], digits.test_images[hardest])
+def predictions(digits, champion, fitted):
+    return score_final_model(*fitted, champion, *digits[2:], *NO_EXTRA_TEST)[1]
 
 
 def test_the_reliability_diagram_counts_every_image(predictions):
@@ -193,18 +182,14 @@ def test_a_classifier_without_probabilities_is_reported_too(digits, champion, sp
     settings = {"estimator": estimator, "hyperparameters": {}, "seed": 0}
     champion = champion | {"settings": settings}
     model, history = fit_final_model(champion, *digits[:2], splits)
-    metrics, predictions = score_final_model(
-        model, history, champion, digits.test_images, digits.test_labels, *NO_EXTRA_TEST
-    )
+    rest = champion, *digits[2:], *NO_EXTRA_TEST
+    metrics, predictions = score_final_model(model, history, *rest)
     assert metrics["expected_calibration_error"] is None
     assert list(predictions) == ["index", "label", "prediction", "confidence"]
     suspects = find_suspected_labels(predictions)
     assert list(suspects) == ["index", "label", "prediction", "label_probability"]
     assert suspects.empty
     assert not draw_reliability_diagram(predictions).axes
-    named = {"class_names": NAMES}
-    captions = report_mistakes(predictions, digits.test_images, named)[2].axes[0].texts
-    assert "%" not in captions[0].get_text()
     assert export_final_model(model, digits.test_images) == (
         b"",
         {
@@ -212,3 +197,62 @@ def test_a_classifier_without_probabilities_is_reported_too(digits, champion, sp
             "reason": "expected a classifier with probabilities, found RidgeClassifier",
         },
     )
+
+
+@pytest.fixture
+def parameters(tmp_path, write_idx_folder):
+    """A folder with the embedded digits' test images."""
+    folder = write_idx_folder(tmp_path / "further", embedded_digits())
+    given = {"extra_test": str(folder), "cache": tmp_path / "cache", "qmnist": QMNIST}
+    return FinalTrainingParameters.model_validate(given)
+
+
+def test_it_is_found_and_then_scored(parameters, model):
+    found = find_extra_test(parameters, PROFILE)
+    assert (found["name"], found["images"]) == ("further", 360)
+    digits = embedded_digits()
+    correct = int((model.predict(digits.test_images) == digits.test_labels).sum())
+    low, high = wilson_interval(correct, 360)
+    assert score_extra_test(model, found["sha256"], parameters, NAMES) == {
+        "extra_test": "further",
+        "n_extra_test": 360,
+        "extra_test_accuracy": correct / 360,
+        "extra_test_accuracy_low": low,
+        "extra_test_accuracy_high": high,
+    }
+
+
+def test_none_is_wanted(parameters):
+    none = parameters.model_copy(update={"extra_test": None})
+    assert find_extra_test(none, PROFILE) == NO_EXTRA_TEST[0]
+
+
+def test_the_test_images_themselves_are_refused(parameters):
+    same = {"test_images": idx_sha256(embedded_digits().test_images)}
+    with pytest.raises(UserError, match="other images than those of the data set, found the same"):
+        find_extra_test(parameters, PROFILE | {"sha256": same})
+
+
+def test_another_than_the_one_that_was_found_is_refused(
+    parameters, model, tmp_path, write_idx_folder
+):
+    found = find_extra_test(parameters, PROFILE)
+    digits = embedded_digits()
+    other = digits._replace(test_labels=np.roll(digits.test_labels, 1))
+    write_idx_folder(tmp_path / "further", other)
+    with pytest.raises(UserError, match="expected the extra test further as it was found"):
+        score_extra_test(model, found["sha256"], parameters, NAMES)
+
+
+def test_an_extra_test_may_lack_classes(tmp_path, parameters, model, write_idx_folder):
+    digits = embedded_digits()
+    some = np.isin(digits.test_labels, [4, 7])
+    few = digits._replace(
+        test_images=digits.test_images[some], test_labels=digits.test_labels[some]
+    )
+    folder = write_idx_folder(tmp_path / "few", few)
+    given = parameters.model_copy(update={"extra_test": str(folder)})
+    found = find_extra_test(given, PROFILE)
+    scores = score_extra_test(model, found["sha256"], given, NAMES)
+    correct = model.predict(few.test_images) == few.test_labels
+    assert scores["extra_test_accuracy"] == correct.mean()

@@ -8,7 +8,6 @@ from sklearn.preprocessing import FunctionTransformer
 from sklearn.svm import LinearSVC
 
 from mnist_kedro.classifiers.build import flatten_and_scale
-from mnist_kedro.data.sources import embedded_digits
 from mnist_kedro.formats.idx import idx_header
 from mnist_kedro.images.imaging import read_picture
 from mnist_kedro.parameters import UserError
@@ -27,11 +26,6 @@ COLUMNS = [
 NAMES = list("abcdefghij")
 MANIFEST = {"classes": list(range(10)), "class_names": NAMES}
 NOTHING = InferenceParameters(images=None)
-
-
-@pytest.fixture(scope="module")
-def digits():
-    return embedded_digits()
 
 
 @pytest.fixture(scope="module")

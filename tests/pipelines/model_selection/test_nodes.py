@@ -81,13 +81,6 @@ def test_the_most_accurate_may_be_the_cheapest_too():
     )
 
 
-@pytest.mark.parametrize("seconds", [1.1, 1.05, 1.0, 0.95])
-def test_of_near_ties_in_cost_the_most_accurate_wins(seconds):
-    """Whichever of the two happened to be measured as the cheaper one."""
-    champion = champion_of(cheap=(6, 1.0), better=(5, seconds), dear=(2, 100))
-    assert champion["candidate"] == "better"
-
-
 @pytest.mark.parametrize(
     ("seconds", "winner"),
     [((10, 11), "b"), ((3, 3.3), "b"), ((0.7, 0.77), "b"), ((100, 110), "b"), ((10, 11.01), "a")],
@@ -103,14 +96,6 @@ def test_near_is_measured_from_the_cheapest_not_from_neighbour_to_neighbour():
 
 def test_a_near_tie_with_a_significantly_worse_candidate_is_none():
     assert champion_of(worse=(60, 1.0), good=(3, 5), better=(2, 5.2))["candidate"] == "better"
-
-
-def test_equal_near_ties_go_to_the_smaller_model_then_by_name_whatever_was_measured():
-    for times in [(1.0, 1.05), (1.05, 1.0)]:
-        sizes = dict(zip(("a", "b"), [(5, times[0], 900), (5, times[1], 800)], strict=True))
-        assert champion_of(**sizes)["candidate"] == "b"
-        equal = {name: (5, seconds, 800) for name, seconds in zip("ba", times, strict=True)}
-        assert champion_of(**equal)["candidate"] == "a"
 
 
 @pytest.mark.parametrize("seconds", [(1, 2, 3, 4), (4, 3, 2, 1), (2, 4, 1, 3)])
@@ -176,15 +161,11 @@ def test_the_champion_says_on_what_it_was_chosen():
     assert champion["validation_accuracy"] == 0.99
 
 
-def test_candidates_trained_on_different_data_are_not_compared():
+def test_candidates_of_other_data_or_images_are_not_compared():
     made = results(a=(1, 1), b=(2, 1))
-    made["b.metrics"]["data_sha256"] = "other"
-    with pytest.raises(UserError, match="found a and b trained on different data"):
-        rank_candidates(PARAMETERS, **made)
-
-
-def test_candidates_validated_on_different_images_are_not_compared():
-    made = results(a=(1, 1), b=(2, 1))
-    made["b.validation_predictions"] = made["b.validation_predictions"].assign(index=7)
+    other = {"b.validation_predictions": made["b.validation_predictions"].assign(index=7)}
     with pytest.raises(UserError, match="found a and b validated on different images"):
-        rank_candidates(PARAMETERS, **made)
+        rank_candidates(PARAMETERS, **made | other)
+    other = {"b.metrics": made["b.metrics"] | {"data_sha256": "other"}}
+    with pytest.raises(UserError, match="found a and b trained on different data"):
+        rank_candidates(PARAMETERS, **made | other)

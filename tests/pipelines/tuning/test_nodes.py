@@ -1,31 +1,17 @@
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 
-import numpy as np
 import optuna
 import pandas as pd
 import pytest
 
-from mnist_kedro.data.sources import embedded_digits
 from mnist_kedro.evaluation.metrics import wilson_interval
-from mnist_kedro.formats.idx import idx_sha256
 from mnist_kedro.pipelines.tuning.nodes import TuningParameters, chart_trials, search_networks
 
 COLUMNS = {
     *("trial", "state", "candidate", "learning_rate", "parameters", "fit_seconds"),
     *("validation_accuracy", "validation_accuracy_low", "validation_accuracy_high", "data"),
 }
-
-
-@pytest.fixture(scope="module")
-def data():
-    """Images, labels, splits and profile; every fifth image validates."""
-    digits = embedded_digits()
-    images, labels = digits.train_images, digits.train_labels
-    names = np.where(np.arange(len(labels)) % 5, "train", "validation")
-    splits = pd.DataFrame({"index": np.arange(len(labels)), "label": labels, "split": names})
-    sha256 = {"train_images": idx_sha256(images), "train_labels": idx_sha256(labels)}
-    return images, labels, splits, {"name": "digits", "sha256": sha256}
 
 
 @pytest.fixture
@@ -146,9 +132,3 @@ def test_options_that_do_not_vary_are_kept(parameters):
     options = {"network_options": {"dropout": 0.3}}
     candidate = parameters(hyperparameters=options).candidate([8], 0.01)
     assert candidate.hyperparameters["network_options"] == {"dropout": 0.3, "hidden_units": [8]}
-
-
-def test_images_that_the_profile_does_not_describe_are_refused(data, parameters):
-    images, labels, splits, profile = data
-    with pytest.raises(ValueError, match="expected train_images to be the data"):
-        search_networks(images[::-1], labels, splits, profile, parameters())

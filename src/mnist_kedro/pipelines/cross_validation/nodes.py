@@ -16,17 +16,8 @@ from mnist_kedro.evaluation.metrics import mcnemar_p_value, percent, predict_lab
 from mnist_kedro.lazy import pd
 from mnist_kedro.parameters import Parameters, UserError
 
-COLUMNS = [
-    "candidate",
-    "folds",
-    "images",
-    "fold_accuracy_mean",
-    "fold_accuracy_std",
-    "mcnemar_p_value",
-    "t_test_p_value",
-    "fold_fit_seconds",
-    "data",
-]
+COLUMNS = ["candidate", "folds", "images", "fold_accuracy_mean", "fold_accuracy_std"]
+COLUMNS += ["mcnemar_p_value", "t_test_p_value", "fold_fit_seconds", "data"]
 
 logger = logging.getLogger(__name__)
 
@@ -49,14 +40,8 @@ def cross_validate_candidate(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """For each fold of the sample, fit a classifier on the others and score it on that one.
 
-    Args:
-        train_images: `uint8 (n, 28, 28)`.
-        train_labels: `uint8 (n,)`.
-        splits: Rows of `index` and `label`: the sample. Its `split` is not read.
-        dataset_profile: With the name and the checksums of the data.
-        candidate: Its settings.
-        parameters: Number of folds, and the seed of the splitter.
-        seed: Of the candidate.
+    `take_splits` says what the data are, and which it refuses; the column `split` is not read. The
+    seed of the parameters is the splitter's, the other one is the candidate's.
 
     Returns:
         A row per fold: `fold` (from 1), `images`, `validation_accuracy`, `fit_seconds`, `data`; and
@@ -64,8 +49,7 @@ def cross_validate_candidate(
         classifier that was fitted on the other folds.
 
     Raises:
-        UserError: A class has fewer images than there are folds, or the images, the sample and the
-            profile do not belong together.
+        UserError: A class has fewer images than there are folds.
     """
     from sklearn.model_selection import StratifiedKFold
 
@@ -109,8 +93,8 @@ def compare_folds(**results: Any) -> tuple[pd.DataFrame, pd.DataFrame]:  # noqa:
     """
     predictions = _by_candidate("fold_predictions", results)
     _check_same_folds(predictions)
-    each = pd.concat(_by_candidate("fold_scores", results), names=["candidate"])
-    scores = each.reset_index("candidate").reset_index(drop=True)
+    by_candidate = pd.concat(_by_candidate("fold_scores", results), names=["candidate"])
+    scores = by_candidate.reset_index("candidate").reset_index(drop=True)
     board = scores.groupby("candidate", as_index=False).agg(
         folds=("fold", "count"),
         images=("images", "sum"),
@@ -119,22 +103,15 @@ def compare_folds(**results: Any) -> tuple[pd.DataFrame, pd.DataFrame]:  # noqa:
         fold_fit_seconds=("fit_seconds", "mean"),
         data=("data", "first"),
     )
-    board = board.sort_values(
-        ["fold_accuracy_mean", "candidate"], ascending=[False, True], ignore_index=True
-    )
-    best, names = board["candidate"][0], board["candidate"]
-    correct = {
-        name: (table["label"] == table["prediction"]).to_numpy()
-        for name, table in predictions.items()
-    }
-    accuracies = {
-        name: group["validation_accuracy"].to_numpy()
-        for name, group in scores.sort_values("fold").groupby("candidate")
-    }
-    board["mcnemar_p_value"] = [mcnemar_p_value(correct[best], correct[name]) for name in names]
-    board["t_test_p_value"] = [
-        corrected_t_p_value(accuracies[best], accuracies[name]) for name in names
-    ]
+    order = ["fold_accuracy_mean", "candidate"]
+    board = board.sort_values(order, ascending=[False, True], ignore_index=True)
+    names = board["candidate"].tolist()
+    tables = [predictions[name] for name in names]
+    correct = [(table["label"] == table["prediction"]).to_numpy() for table in tables]
+    reached = scores.pivot(index="fold", columns="candidate", values="validation_accuracy")
+    accuracies = reached[names].to_numpy().T
+    board["mcnemar_p_value"] = [mcnemar_p_value(correct[0], each) for each in correct]
+    board["t_test_p_value"] = [corrected_t_p_value(accuracies[0], each) for each in accuracies]
     return scores, board[COLUMNS]
 
 
@@ -142,20 +119,16 @@ def corrected_t_p_value(one: NDArray[np.float64], other: NDArray[np.float64]) ->
     """Return how likely two learners differ this much by chance, over the same folds.
 
     Corrected resampled t-test of Nadeau and Bengio, 2003 (doi:10.1023/A:1024068626366), two-sided.
-    Of `k` differences with the mean `m` and the variance `s2` (divided by `k - 1`), it takes
-
-        t = m / sqrt((1 / k + n_validation / n_train) * s2)
-
-    with `k - 1` degrees of freedom, where a plain t-test has only `1 / k`: models that share
-    training images do not err independently. In `k` folds, `n_validation / n_train = 1 / (k - 1)`.
-    It was derived for random splits; for the folds of a cross-validation it is an approximation.
+    To the `1 / k` of a plain t-test it adds `n_validation / n_train`, which is `1 / (k - 1)` in `k`
+    folds: models that share training images do not err independently. It was derived for random
+    splits; for the folds of a cross-validation it is an approximation.
 
     Args:
         one: Accuracy in each fold, `(k,)`.
         other: The same of the other learner.
 
     Returns:
-        Not a number if the difference is the same in every fold: then nothing says how it scatters.
+        Not a number if the difference is the same in every fold, and not 0.
     """
     from scipy.stats import t
 

@@ -2,29 +2,26 @@
 
 from collections.abc import Iterable
 
-from kedro.pipeline import Pipeline, node, pipeline
+from kedro.pipeline import Node, Pipeline
 
 from mnist_kedro.pipelines.cross_validation.nodes import compare_folds, cross_validate_candidate
 
 DATA = ["train_images", "train_labels", "splits", "dataset_profile"]
 SHARED = ["params:cross_validation", "params:model_training.seed"]
+RESULTS = ["fold_scores", "fold_predictions"]
+TEMPLATE = Node(
+    cross_validate_candidate,
+    [*DATA, "params:candidate", *SHARED],
+    RESULTS,
+    name="cross_validate_candidate",
+)
 
 
 def create_pipeline(candidates: Iterable[str]) -> Pipeline:
     """Return the pipeline from the sample to the scores of these candidates in each fold."""
-    template = pipeline(
-        [
-            node(
-                cross_validate_candidate,
-                inputs=[*DATA, "params:candidate", *SHARED],
-                outputs=["fold_scores", "fold_predictions"],
-                name="cross_validate_candidate",
-            )
-        ]
-    )
     each = [
-        pipeline(
-            template,
+        Pipeline(
+            [TEMPLATE],
             namespace=candidate,
             inputs={*DATA},
             parameters={"params:candidate": f"params:candidates.{candidate}"}
@@ -32,12 +29,11 @@ def create_pipeline(candidates: Iterable[str]) -> Pipeline:
         )
         for candidate in candidates
     ]
-    results = [name for one in each for name in sorted(one.outputs())]
-    compare = node(
+    compare = Node(
         compare_folds,
-        inputs={name: name for name in results},
-        outputs=["fold_scores", "fold_leaderboard"],
+        {f"{name}.{result}": f"{name}.{result}" for name in candidates for result in RESULTS},
+        ["fold_scores", "fold_leaderboard"],
         name="compare_folds",
+        namespace="cross_validation",
     )
-    box = Pipeline([compare], namespace="cross_validation", prefix_datasets_with_namespace=False)
-    return sum(each, box)
+    return Pipeline([*each, compare])

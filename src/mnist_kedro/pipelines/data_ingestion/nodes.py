@@ -17,12 +17,18 @@ from mnist_kedro.data.picture_folders import load_pictures, read_pictures
 from mnist_kedro.data.sources import Arrays, bring_to_order, embedded_digits, load_folder
 from mnist_kedro.evaluation.figures import plot_sample_grid
 from mnist_kedro.formats.idx import idx_sha256, parts
-from mnist_kedro.lazy import Figure
+from mnist_kedro.lazy import Figure, pd
 from mnist_kedro.parameters import Name, UserError
 
 EMBEDDED_NAME = "embedded digits (not MNIST)"
 DIGITS = tuple("0123456789")
 SAMPLES_PER_CLASS = 16
+FALLBACK_WARNING = f"""
+{"!" * 90}
+  THIS IS NOT %s. It could not be downloaded, so this run uses scikit-learn's
+  1,797 embedded digits instead. Its results say nothing about %s.
+  Why: %s.
+{"!" * 90}"""
 
 logger = logging.getLogger(__name__)
 
@@ -67,8 +73,7 @@ def ingest_images(
     """Read, or download, the images of the source and verify them.
 
     Returns:
-        Train images `uint8 (n, 28, 28)`, train labels `uint8 (n,)`, test images, test labels, and
-        the profile of `profile_images`.
+        The four of `Arrays`, and the profile of `profile_images` with the source's `name`.
 
     Raises:
         DownloadError: No mirror gave the files, and there is no fallback.
@@ -76,7 +81,7 @@ def ingest_images(
         UserError: A folder or a file in it is missing, or a folder of pictures cannot be used.
     """
     add = parameters.add and parameters.add.expanduser().resolve()
-    if add and not add.is_dir():  # checked before anything is downloaded
+    if add and not add.is_dir():  # before anything is downloaded
         raise UserError(f"expected 'add' to be a folder of pictures, found none at {add}")
     source = _read_source(parameters)
     if add:
@@ -95,18 +100,19 @@ def profile_images(arrays: Arrays) -> dict[str, Any]:
     profile: dict[str, Any] = {}
     for split, images, labels in (("train", *arrays[:2]), ("test", *arrays[2:])):
         classes = np.unique(labels)
-        # Histograms are exact, and need no copy of all images as floating point.
         histograms = _count_pixels(images, labels, classes)
         total, values = histograms.sum(axis=0), np.arange(256) / 255
         mean = float(np.average(values, weights=total))
+        pixels = histograms.sum(axis=1)
+        names = classes.astype(str)
         profile[split] = {
             "dimensions": list(images.shape),
             "dtype": str(images.dtype),
-            "images_per_class": _per_class(classes, histograms.sum(axis=1) // images[0].size),
+            "images_per_class": pd.Series(pixels // images[0].size, index=names).to_dict(),
             "ink_mean": mean,
             "ink_std": float(np.sqrt(np.average((values - mean) ** 2, weights=total))),
             "ink_share": float(total[1:].sum() / total.sum()),
-            "ink_mean_per_class": _per_class(classes, histograms @ values / histograms.sum(axis=1)),
+            "ink_mean_per_class": pd.Series(histograms @ values / pixels, index=names).to_dict(),
         }
     profile["sha256"] = {key: idx_sha256(array) for key, array in arrays._asdict().items()}
     together = "".join(profile["sha256"][key] for key in FILES)
@@ -127,71 +133,54 @@ def draw_sample_grid(
 
 def _read_source(parameters: DataIngestionParameters) -> Source:
     name, source, class_names = parameters.name, parameters.source, parameters.class_names
-    embedded = EMBEDDED_NAME, "embedded", class_names
-    if source == "embedded":
-        return Source(embedded_digits(), *embedded)
-    if source not in ("auto", "mnist"):
+    if source not in ("auto", "mnist", "embedded"):
         return _read_folder(Path(source).expanduser().resolve(), parameters)
-    try:
-        arrays = Arrays(**download(parameters, parameters.cache))
-    except DownloadError as error:
-        if source == "mnist" or not parameters.fallback:
-            raise
-        _warn_of_fallback(name, error)
-        return Source(embedded_digits(), *embedded)
-    ordered = bring_to_order(arrays, parameters.cache, parameters)
-    return Source(ordered, name, "mirror", class_names)
+    if source != "embedded":
+        try:
+            arrays = Arrays(**download(parameters, parameters.cache))
+        except DownloadError as error:
+            if source == "mnist" or not parameters.fallback:
+                raise
+            logger.warning(FALLBACK_WARNING, name, name, error)
+        else:
+            ordered = bring_to_order(arrays, parameters.cache, parameters)
+            return Source(ordered, name, "mirror", class_names)
+    return Source(embedded_digits(), EMBEDDED_NAME, "embedded", class_names)
 
 
 def _read_folder(folder: Path, parameters: DataIngestionParameters) -> Source:
     """Read a folder of pictures, whose folders name the classes, or one of the four files."""
-    not_official = f"{folder.name} (not {parameters.name})"
+    class_names, official = parameters.class_names, False
     if (folder / "train").is_dir():
         arrays, class_names = load_pictures(folder)
-        return Source(arrays, not_official, str(folder), class_names)
-    arrays, official = load_folder(folder, parameters)
-    name = parameters.name if official else not_official
-    return Source(arrays, name, str(folder), parameters.class_names)
+    else:
+        arrays, official = load_folder(folder, parameters)
+    name = parameters.name if official else f"{folder.name} (not {parameters.name})"
+    return Source(arrays, name, str(folder), class_names)
 
 
 def _add_pictures(source: Source, folder: Path) -> Source:
-    """Put the pictures of a folder before the training images of a source; its test set stays.
-
-    They come first, so that splits made without them do not fit.
-    """
-    arrays = source.arrays
+    """Put pictures before the training images: splits that were made without them do not fit."""
     images, labels = read_pictures(folder / "train", source.class_names)
     logger.info("Training also with the %d pictures of %s.", len(labels), folder)
-    together = arrays._replace(
-        train_images=np.concatenate([images, arrays.train_images]),
-        train_labels=np.concatenate([labels, arrays.train_labels]),
+    together = source.arrays._replace(
+        train_images=np.concatenate([images, source.arrays.train_images]),
+        train_labels=np.concatenate([labels, source.arrays.train_labels]),
     )
     name, origin = f"{source.name} with {folder.name}", f"{source.origin} and {folder}"
     return Source(together, name, origin, source.class_names)
 
 
-def _warn_of_fallback(name: str, error: DownloadError) -> None:
-    line = "!" * 90
-    logger.warning(
-        "\n%s\n  THIS IS NOT %s. It could not be downloaded, so this run uses scikit-learn's\n"
-        "  1,797 embedded digits instead. Its results say nothing about %s.\n  Why: %s.\n%s",
-        *(line, name, name, error, line),
-    )
-
-
 def _count_pixels(
     images: NDArray[np.uint8], labels: NDArray[np.uint8], classes: NDArray[np.uint8]
 ) -> NDArray[np.int64]:
-    """Return how often each class has each value of a pixel, `(n_classes, 256)`."""
+    """Return how often each class has each value of a pixel, `(n_classes, 256)`.
+
+    Exact, and without a copy of all images as floating point.
+    """
     counts = np.zeros((len(classes), 256), dtype=np.int64)
     for rows in parts(images):
         for row, name in enumerate(classes):
-            pixels = images[rows][labels[rows] == name].ravel()
-            ink = pixels[pixels > 0]  # a fifth; counting takes longer than telling it apart
-            counts[row] += np.bincount(ink, minlength=256)
-            counts[row, 0] += len(pixels) - len(ink)
+            pixels = images[rows][labels[rows] == name]
+            counts[row] += np.bincount(pixels.ravel(), minlength=256)
     return counts
-
-
-def _per_class(classes: NDArray[np.uint8], values: NDArray[Any]) -> dict[str, Any]:
-    return {str(name): value.item() for name, value in zip(classes, values, strict=True)}

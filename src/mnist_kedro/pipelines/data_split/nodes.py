@@ -31,8 +31,7 @@ def split_images(train_labels: NDArray[np.uint8], parameters: DataSplitParameter
         parameters: Size of the sample (`None`: all), share of it that validates, seed.
 
     Returns:
-        A row per chosen image: `index` into the training images, ascending; `label`; and `split`,
-        which is `train` or `validation`.
+        A row per chosen image: `index` (ascending), `label`, and `split`, `train` or `validation`.
 
     Raises:
         UserError: A split is too small to have every class.
@@ -46,7 +45,7 @@ def split_images(train_labels: NDArray[np.uint8], parameters: DataSplitParameter
         size = available
     n_validation = round(size * parameters.validation_fraction)
     sizes = (size - n_validation, n_validation)
-    chosen = np.concatenate(_draw(train_labels, sizes, parameters.seed))
+    chosen = np.concatenate(_draw(train_labels, *sizes, parameters.seed))
     # Categories, because a text per image would fill the memory.
     names = pd.Categorical.from_codes(np.repeat([0, 1], sizes), pd.Index(["train", "validation"]))
     splits = pd.DataFrame({"index": chosen, "label": train_labels[chosen], "split": names})
@@ -54,32 +53,23 @@ def split_images(train_labels: NDArray[np.uint8], parameters: DataSplitParameter
 
 
 def count_splits(splits: pd.DataFrame) -> pd.DataFrame:
-    """Count the images of each split.
-
-    Args:
-        splits: Rows of `index`, `label`, `split`.
-
-    Returns:
-        A row per split: `split`, `images`, and a column per class, with its number of images.
-    """
+    """Return a row per split: `split`, its number of `images`, and that of each class."""
     counts = pd.crosstab(splits["split"], splits["label"]).rename(columns=str)
     counts.insert(0, "images", counts.sum(axis="columns"))
     return counts.rename_axis(columns=None).reset_index()
 
 
-def _draw(labels: NDArray[np.uint8], sizes: tuple[int, int], seed: int) -> list[NDArray[np.intp]]:
+def _draw(
+    labels: NDArray[np.uint8], train: int, validation: int, seed: int
+) -> list[NDArray[np.intp]]:
     """Return the indices of two samples of these sizes, with each class in both."""
     from sklearn.model_selection import train_test_split
 
-    train, validation = sizes
     classes, images = np.unique(labels, return_counts=True)
-    if min(sizes) >= len(classes) and images.min() > 1:
+    if min(train, validation) >= len(classes) and images.min() > 1:
+        sizes = {"train_size": train, "test_size": validation}
         samples: list[NDArray[np.intp]] = train_test_split(
-            np.arange(len(labels)),
-            train_size=train,
-            test_size=validation,
-            stratify=labels,
-            random_state=seed,
+            np.arange(len(labels)), **sizes, stratify=labels, random_state=seed
         )
         if all(len(np.unique(labels[sample])) == len(classes) for sample in samples):
             return samples

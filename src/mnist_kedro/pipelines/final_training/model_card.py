@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -83,19 +83,13 @@ def write_model_card(
     train_labels: NDArray[np.uint8],
     provenance: dict[str, Any],
 ) -> str:
-    """Describe the final model in Markdown, from measured values only.
-
-    Args:
-        champion: What `choose_champion` returned.
-        final_metrics: The test scores.
-        final_class_report: The test scores of each class.
-        test_predictions: A row per test image.
-        suspected_labels: Test labels that are probably wrong.
-        train_labels: `uint8 (n,)`.
-        provenance: What this run rests on: packages, code.
-    """
+    """Describe the final model in Markdown, from what the other nodes have measured."""
     count, class_names = final_metrics["parameters"], champion["class_names"]
-    predictions = _named(test_predictions, class_names)
+    names = dict(enumerate(class_names))
+    predictions, suspects = (
+        table.assign(**{key: table[key].map(names) for key in ("label", "prediction")})
+        for table in (test_predictions, suspected_labels)
+    )
     settings = {key: value for key, value in champion["settings"].items() if key != "seed"}
     block = {champion["candidate"]: settings}  # as in parameters_model_training.yml
     return TEMPLATE.format(
@@ -110,7 +104,7 @@ def write_model_card(
         settings=yaml.safe_dump(block, sort_keys=False, default_flow_style=None),
         weaknesses=_weaknesses(final_class_report, predictions),
         calibration=_calibration(final_metrics, predictions),
-        suspects=_suspects(final_metrics, predictions, _named(suspected_labels, class_names)),
+        suspects=_suspects(final_metrics, predictions, suspects),
         parameters="not counted for this kind of model" if count is None else f"{count:,}",
         commit=provenance["git_commit"] or "none",
         changed={True: "yes", False: "no", None: "not known"}[provenance["git_dirty"]],
@@ -127,17 +121,10 @@ def _extra_test(metrics: dict[str, Any]) -> str:
     )
 
 
-def _named(table: pd.DataFrame, class_names: Sequence[str]) -> pd.DataFrame:
-    """Return a table with the names of the classes in place of their labels."""
-    names = dict(enumerate(class_names))
-    return table.assign(**{key: table[key].map(names) for key in ("label", "prediction")})
-
-
 def _weaknesses(report: pd.DataFrame, predictions: pd.DataFrame) -> str:
-    scores = report[["recall", "precision", "f1"]].to_numpy().tolist()
     rows = [
-        (name, *map(_share, each), count)
-        for name, each, count in zip(report["name"], scores, report["images"], strict=True)
+        (row["name"], *(_share(row[key]) for key in ("recall", "precision", "f1")), row["images"])
+        for row in report.to_dict("records")
     ]
     table = _table(["class", "recall", "precision", "F1", "images"], rows)
     wrong = predictions[predictions["label"] != predictions["prediction"]]
@@ -206,7 +193,4 @@ def _table(header: list[str], rows: Iterable[Iterable[Any]]) -> str:
     cells = [header, *([str(cell).replace("|", r"\|") for cell in row] for row in rows)]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     cells.insert(1, ["-" * (width - 1) + ":" for width in widths])
-    lines = (zip(line, widths, strict=True) for line in cells)
-    return "\n".join(
-        f"| {' | '.join(cell.rjust(width) for cell, width in line)} |" for line in lines
-    )
+    return "\n".join(f"| {' | '.join(map(str.rjust, line, widths))} |" for line in cells)

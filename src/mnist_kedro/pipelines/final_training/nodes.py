@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import logging
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,17 +13,80 @@ from numpy.typing import NDArray
 
 from mnist_kedro.classifiers.build import Candidate, Classifier
 from mnist_kedro.classifiers.fit import fit_classifier
+from mnist_kedro.data.qmnist import ExtraTest, Qmnist, load_extra_test
 from mnist_kedro.data.sources import verify_data
 from mnist_kedro.data.splits import verify_splits
 from mnist_kedro.evaluation.figures import plot_reliability
-from mnist_kedro.evaluation.metrics import reliability_table, score_classifier, wilson_interval
-from mnist_kedro.lazy import Figure, pd
-from mnist_kedro.pipelines.final_training.extra_test import (
-    FinalTrainingParameters,
-    score_extra_test,
+from mnist_kedro.evaluation.metrics import (
+    predict_labels,
+    reliability_table,
+    score_classifier,
+    score_predictions,
+    wilson_interval,
 )
+from mnist_kedro.formats.idx import idx_sha256
+from mnist_kedro.lazy import Figure, pd
+from mnist_kedro.parameters import Parameters, UserError
 
 logger = logging.getLogger(__name__)
+
+
+class FinalTrainingParameters(Parameters):
+    """Where the extra test is, which nobody has tuned to, if there is to be one."""
+
+    extra_test: str | None
+    cache: Path
+    qmnist: Qmnist
+
+
+def find_extra_test(
+    parameters: FinalTrainingParameters, dataset_profile: dict[str, Any]
+) -> dict[str, Any]:
+    """Find the extra test before anything is trained, so that a missing one costs no time.
+
+    Returns:
+        Its `name`, `images` (their number) and `sha256`; `name` is `None` if there is to be none.
+
+    Raises:
+        DownloadError: No mirror gave it.
+        UserError: It is missing, damaged, has classes that the data set does not have, or has the
+            images of the data set itself.
+    """
+    if parameters.extra_test is None:
+        return {"name": None}
+    test = _load_extra_test(parameters, dataset_profile["class_names"])
+    if idx_sha256(test.images) in dataset_profile["sha256"].values():
+        raise UserError(
+            f"expected 'final_training.extra_test' to be other images than those of the data set, "
+            f"found the same in {parameters.extra_test}"
+        )
+    return {"name": test.name, "images": len(test.labels), "sha256": test.sha256()}
+
+
+def train_final_model(
+    champion: dict[str, Any],
+    train_images: NDArray[np.uint8],
+    train_labels: NDArray[np.uint8],
+    splits: pd.DataFrame,
+    test_images: NDArray[np.uint8],
+    test_labels: NDArray[np.uint8],
+    extra_test: dict[str, Any],
+    parameters: FinalTrainingParameters,
+) -> tuple[Classifier, pd.DataFrame, dict[str, Any], pd.DataFrame]:
+    """Fit the champion on all training images, then score it once on the test images.
+
+    Both at once, as with each candidate: the size of a model that was saved and loaded between
+    them would depend on what else its process has loaded.
+
+    Returns:
+        What `fit_final_model` and `score_final_model` return.
+
+    Raises:
+        UserError: As those raise it.
+    """
+    model, history = fit_final_model(champion, train_images, train_labels, splits)
+    test = test_images, test_labels, extra_test, parameters
+    return model, history, *score_final_model(model, history, champion, *test)
 
 
 def fit_final_model(
@@ -30,13 +95,9 @@ def fit_final_model(
     train_labels: NDArray[np.uint8],
     splits: pd.DataFrame,
 ) -> tuple[Classifier, pd.DataFrame]:
-    """Fit the champion's settings on all training images.
+    """Fit the champion's settings on all training images, `uint8 (n, 28, 28)`.
 
-    Args:
-        champion: What `choose_champion` returned.
-        train_images: `uint8 (n, 28, 28)`.
-        train_labels: `uint8 (n,)`.
-        splits: Rows of `index`, `label`, `split`: only checked, not used in the fit.
+    The splits are only checked.
 
     Returns:
         The fitted classifier and its history, as `fit_classifier` has it.
@@ -62,17 +123,10 @@ def score_final_model(
 ) -> tuple[dict[str, Any], pd.DataFrame]:
     """Score the final model on the test set, once, and then on the extra test, if one is wanted.
 
-    Args:
-        final_model: The fitted classifier.
-        final_history: Its history.
-        champion: What `choose_champion` returned.
-        test_images: `uint8 (n, 28, 28)`.
-        test_labels: `uint8 (n,)`.
-        extra_test: What `find_extra_test` returned.
-        parameters: Where the extra test is.
+    Test images are `uint8 (n, 28, 28)`, their labels `uint8 (n,)`.
 
     Returns:
-        The metrics, and the predictions, a row per test image: `index` (from 0) and the columns of
+        The metrics, and a row per test image: `index` (from 0) and the columns of
         `score_classifier`. The metrics are those of `score_classifier`, `n_test`, `fit_seconds`,
         `candidate`, `data`, `class_names`, `data_sha256`, and those of `score_extra_test`.
 
@@ -88,22 +142,44 @@ def score_final_model(
         **scores,
         "n_test": len(test_labels),
         "fit_seconds": float(final_history["seconds"].iloc[-1]),
-        "data": champion["data"],
-        "class_names": champion["class_names"],
-        "data_sha256": champion["data_sha256"],
+        **{key: champion[key] for key in ("data", "class_names", "data_sha256")},
     }
-    metrics |= score_extra_test(final_model, extra_test, parameters, champion["class_names"])
+    if extra_test["name"]:
+        found = extra_test["sha256"]
+        metrics |= score_extra_test(final_model, found, parameters, champion["class_names"])
     return metrics, predictions
+
+
+def score_extra_test(
+    model: Classifier,
+    sha256: str,
+    parameters: FinalTrainingParameters,
+    class_names: Sequence[str],
+) -> dict[str, Any]:
+    """Score a model on the extra test with this checksum, the one that was found before.
+
+    Returns:
+        `extra_test` (its name), `n_extra_test`, and `extra_test_accuracy` with `_low` and `_high`.
+
+    Raises:
+        UserError: It has another checksum.
+    """
+    test = _load_extra_test(parameters, class_names)
+    if test.sha256() != sha256:
+        raise UserError(
+            f"expected the extra test {test.name} as it was found before, found other images or "
+            f"labels: run `kedro run --pipeline=final` again"
+        )
+    predictions, _ = predict_labels(model, test.images)
+    scores = score_predictions(test.labels, predictions, None, "extra_test")
+    accuracy = {key: scores[key] for key in scores if key.startswith("extra_test_accuracy")}
+    return {"extra_test": test.name, "n_extra_test": len(test.labels), **accuracy}
 
 
 def export_final_model(
     final_model: Classifier, test_images: NDArray[np.uint8]
 ) -> tuple[bytes, dict[str, Any]]:
-    """Export the final model to ONNX, and check that the export predicts the same.
-
-    Args:
-        final_model: The fitted classifier.
-        test_images: `uint8 (n, 28, 28)`, without their labels.
+    """Export the final model to ONNX, and check on images that the export predicts the same.
 
     Returns:
         The ONNX model, and its `sha256` with the results of `compare_with_onnx`. A classifier that
@@ -130,10 +206,9 @@ def describe_final_model(
     """Describe everything that is needed to make the final model again.
 
     Returns:
-        `candidate`, `settings` (with the seed), `data`, `data_sha256`, the test accuracy with its
-        interval, `classes` in the order of the probabilities and their `class_names`, `onnx` (what
-        `export_final_model` found), and `provenance`: versions of all inputs and packages, and the
-        git commit.
+        `candidate`, `settings`, `data`, `data_sha256`, the test accuracy with its interval,
+        `classes` in the order of the probabilities and their `class_names`, `onnx` (what
+        `export_final_model` found), and `provenance`: versions of all inputs, packages and code.
     """
     classes = final_model.classes_.tolist()
     accuracy = ("test_accuracy", "test_accuracy_low", "test_accuracy_high")
@@ -162,9 +237,6 @@ def find_suspected_labels(test_predictions: pd.DataFrame) -> pd.DataFrame:
     By confident learning: Northcutt et al., 2021, doi:10.1613/jair.1.12125. It needs probabilities
     of images on which the model was not fitted, and the test images are such.
 
-    Args:
-        test_predictions: As `score_final_model` returns them.
-
     Returns:
         A row per suspect, the most suspicious first: `index` (of the test image, from 0), `label`
         (the given one), `prediction`, and `label_probability`, the probability of the given label.
@@ -179,11 +251,11 @@ def find_suspected_labels(test_predictions: pd.DataFrame) -> pd.DataFrame:
         suspects = find_label_issues(
             labels, probabilities, return_indices_ranked_by="self_confidence", n_jobs=1
         )
-    return pd.DataFrame(
-        {
-            "index": suspects,
-            "label": labels[suspects],
-            "prediction": test_predictions["prediction"].to_numpy()[suspects],
-            "label_probability": probabilities[suspects, labels[suspects]],
-        }
-    )
+    table = test_predictions[["label", "prediction"]].iloc[suspects].reset_index(drop=True)
+    table.insert(0, "index", suspects)
+    return table.assign(label_probability=probabilities[suspects, labels[suspects]])
+
+
+def _load_extra_test(parameters: FinalTrainingParameters, class_names: Sequence[str]) -> ExtraTest:
+    source = str(parameters.extra_test)
+    return load_extra_test(source, parameters.qmnist, parameters.cache, class_names)

@@ -26,8 +26,6 @@ SHOWN = 24  # digits on the contact sheet
 FIRST = ["label", "name", "confidence"]
 SECOND = ["second_label", "second_name", "second_confidence"]
 NO_ANSWER = (None,) * len(FIRST + SECOND)
-Row = tuple[Any, ...]
-Digit = NDArray[np.uint8] | None  # `(28, 28)`, if there is one
 
 
 def _exists(path: Path) -> Path:
@@ -57,7 +55,7 @@ def predict_images(
         final_model: A fitted classifier of images.
         final_manifest: Has the names of its classes.
         test_images: `uint8 (n, 28, 28)`, read when `parameters` name no others.
-        parameters: `images` may name a file or a folder, see `image_files.find_pictures`.
+        parameters: May name others, see `image_files.find_pictures`.
 
     Returns:
         A row per image: `file`, `label`, its `name`, `confidence` (its probability), the same of
@@ -76,10 +74,15 @@ def predict_images(
 
     pictures = _pictures(test_images, parameters)
     names = dict(zip(final_manifest["classes"], final_manifest["class_names"], strict=True))
-    rows: list[Row] = []
+    rows: list[tuple[Any, ...]] = []
     with tqdm(desc="inference", unit=" images", leave=False, disable=None) as bar:
         while batch := list(islice(pictures, BATCH)):
-            rows += _predict_batch(final_model, names, batch, see_all(batch))
+            seen = see_all(batch)
+            digits = [digit for digit, _ in seen if digit is not None]
+            answers = iter(_best_two(final_model, names, digits) if digits else [])
+            for picture, (digit, warning) in zip(batch, seen, strict=True):
+                answer = NO_ANSWER if digit is None else next(answers)
+                rows.append((picture.name, *answer, warning))
             bar.update(len(batch))
     predictions = pd.DataFrame(rows, columns=["file", *FIRST, *SECOND, "warning"]).astype(
         {"label": "Int64", "second_label": "Int64", "confidence": float, "second_confidence": float}
@@ -97,24 +100,16 @@ def predict_images(
 def draw_contact_sheet(
     predictions: pd.DataFrame, test_images: NDArray[np.uint8], parameters: InferenceParameters
 ) -> Figure:
-    """Show what came in, what the model saw and what it said, for the least certain images.
-
-    Args:
-        predictions: What `predict_images` returned.
-        test_images: Those that `predict_images` was given.
-        parameters: Those that `predict_images` was given.
-    """
+    """Show what came in, what the model saw and what it said, for the least certain images."""
+    order = predictions["confidence"].sort_values(na_position="first", kind="stable").index
+    shown = predictions.loc[order[:SHOWN].sort_values()]
     title = f"{len(predictions):,} images"
-    shown = predictions
     if len(predictions) > SHOWN:
-        shown = predictions.sort_values("confidence", na_position="first", kind="stable")
-        shown = shown.head(SHOWN).sort_index()
         title = f"The {SHOWN} least certain of {title}"
-    wanted = set(shown.index)
     pictures = [
         (_load(picture), picture.try_to_see()[0])
         for place, picture in enumerate(_pictures(test_images, parameters))
-        if place in wanted
+        if place in shown.index
     ]
     return plot_contact_sheet(pictures, shown, title)
 
@@ -127,26 +122,14 @@ def _pictures(test_images: NDArray[np.uint8], parameters: InferenceParameters) -
     return find_pictures(parameters.images)
 
 
-def _predict_batch(
-    model: Classifier,
-    names: Mapping[int, str],
-    pictures: Sequence[Picture],
-    seen: Sequence[tuple[Digit, str | None]],
-) -> list[Row]:
-    digits = [digit for digit, _ in seen if digit is not None]
-    answers = iter(_best_two(model, names, np.stack(digits)) if digits else ())
-    return [
-        (picture.name, *(NO_ANSWER if digit is None else next(answers)), warning)
-        for picture, (digit, warning) in zip(pictures, seen, strict=True)
-    ]
-
-
-def _best_two(model: Classifier, names: Mapping[int, str], images: NDArray[np.uint8]) -> list[Row]:
+def _best_two(
+    model: Classifier, names: Mapping[int, str], digits: Sequence[NDArray[np.uint8]]
+) -> list[tuple[Any, ...]]:
     """Return the values of `FIRST` and `SECOND` for each image.
 
     As plain numbers: small arrays, kept between large ones, would make memory grow with the images.
     """
-    labels, probabilities = predict_labels(model, images)
+    labels, probabilities = predict_labels(model, np.stack(digits))
     if probabilities is None:
         return [(label, names[label], *NO_ANSWER[2:]) for label in labels.tolist()]
     best = np.argsort(-probabilities, axis=1, kind="stable")[:, :2]

@@ -10,29 +10,14 @@ from mnist_kedro.evaluation.metrics import mcnemar_p_value, percent
 from mnist_kedro.lazy import pd
 from mnist_kedro.parameters import Parameters, UserError
 
-COLUMNS = [
-    "candidate",
-    "champion",
-    "validation_accuracy",
-    "validation_accuracy_low",
-    "validation_accuracy_high",
-    "p_value",
-    "macro_f1",
-    "log_loss",
-    "fit_seconds",
-    "predict_ms_per_image",
-    "predict_ms_single_image",
-    "model_bytes",
-    "parameters",
-    "data",
-]
+ACCURACY = ("validation_accuracy", "validation_accuracy_low", "validation_accuracy_high")
+COSTS = ("fit_seconds", "predict_ms_per_image", "predict_ms_single_image", "model_bytes")
+COLUMNS = ["candidate", "champion", *ACCURACY, "p_value", "macro_f1", "log_loss", *COSTS]
+COLUMNS += ["parameters", "data"]
 # Equal accuracies are told apart by what is the same in every run, the smaller model first.
 ORDER = {"validation_accuracy": False, "model_bytes": True, "candidate": True}  # true: ascending
 NEAR_TIE = 0.1  # seconds are noisy: costs up to this share above the lowest count as equal to it
-OF_THE_CHAMPION = (
-    *("validation_accuracy", "validation_accuracy_low", "validation_accuracy_high"),
-    *("settings", "data", "class_names", "data_sha256", "sha256", "splits_sha256"),
-)
+OF_THE_CHAMPION = ("settings", "data", "class_names", "data_sha256", "sha256", "splits_sha256")
 
 
 class ModelSelectionParameters(Parameters):
@@ -46,10 +31,8 @@ def rank_candidates(parameters: ModelSelectionParameters, **results: Any) -> pd.
     """Rank the candidates by validation accuracy and mark the champion.
 
     The champion is the cheapest of the candidates that the most accurate one does not beat
-    significantly, by McNemar's exact test on the same validation images. That is the study's own
-    reasoning (it took 64 hidden units, because more cost more and gained little), made exact.
-    Candidates that cost at most 10 % more than the cheapest count as equally cheap: the most
-    accurate of them wins, so that noise in measured seconds decides less.
+    significantly, by McNemar's exact test on the same validation images. Candidates that cost at
+    most 10 % more than the cheapest count as equally cheap: the most accurate of them wins.
 
     Args:
         parameters: `alpha`, below which a p-value is significant, and `cost`, a metric.
@@ -68,15 +51,11 @@ def rank_candidates(parameters: ModelSelectionParameters, **results: Any) -> pd.
     _check_comparable(metrics, predictions)
     board = pd.DataFrame([{"candidate": name} | scores for name, scores in metrics.items()])
     board = board.sort_values([*ORDER], ascending=[*ORDER.values()], ignore_index=True)
-    correct = {
-        name: (table["label"] == table["prediction"]).to_numpy()
-        for name, table in predictions.items()
-    }
-    best = correct[board["candidate"][0]]
-    board["p_value"] = [mcnemar_p_value(best, correct[name]) for name in board["candidate"]]
-    contenders = _contenders(board, parameters)
-    costs = contenders[parameters.cost]
-    board["champion"] = board.index == contenders[costs <= costs.min() * (1 + NEAR_TIE)].index[0]
+    tables = [predictions[name] for name in board["candidate"]]
+    correct = [(table["label"] == table["prediction"]).to_numpy() for table in tables]
+    board["p_value"] = [mcnemar_p_value(correct[0], each) for each in correct]
+    costs = board.loc[board["p_value"] >= parameters.alpha, parameters.cost]
+    board["champion"] = board.index == costs[costs <= costs.min() * (1 + NEAR_TIE)].index[0]
     return board[COLUMNS]
 
 
@@ -89,14 +68,13 @@ def choose_champion(
     """Describe the champion of a leaderboard: who, why, with which settings, on which data.
 
     Args:
-        leaderboard: A row per candidate, as `rank_candidates` returns it.
-        parameters: The same that ranked it.
+        leaderboard: What `rank_candidates` returned.
+        parameters: Those that ranked it.
         provenance: What this run rests on: versions of the inputs, of packages, of the code.
         results: `<candidate>.metrics` of each candidate.
 
     Returns:
-        `candidate`, `reason` (a sentence), the champion's `validation_accuracy` and its interval,
-        `settings`, `data`, `class_names`, `data_sha256`, `sha256` and `splits_sha256`, the
+        `candidate`, `reason` (a sentence), its metrics `ACCURACY` and `OF_THE_CHAMPION`, the
         selection's `alpha` and `cost`, and `provenance`.
     """
     candidate = leaderboard.loc[leaderboard["champion"], "candidate"].item()
@@ -104,21 +82,16 @@ def choose_champion(
     return {
         "candidate": candidate,
         "reason": _reason(leaderboard, parameters),
-        **{name: metrics[name] for name in OF_THE_CHAMPION},
+        **{name: metrics[name] for name in (*ACCURACY, *OF_THE_CHAMPION)},
         **parameters.model_dump(),
         "provenance": provenance,
     }
 
 
-def _contenders(board: pd.DataFrame, parameters: ModelSelectionParameters) -> pd.DataFrame:
-    """Return the rows that the first one does not beat significantly; it is one of them."""
-    return board[board["p_value"] >= parameters.alpha]
-
-
 def _reason(board: pd.DataFrame, parameters: ModelSelectionParameters) -> str:
     """Return a sentence that says why the champion of this leaderboard is its champion."""
     alpha, cost = parameters.alpha, parameters.cost
-    contenders = _contenders(board, parameters)
+    contenders = board[board["p_value"] >= alpha]  # the most accurate one is among them
     best, champion = board.iloc[0], board[board["champion"]].iloc[0]
     cheapest = contenders.iloc[int(contenders[cost].argmin())]
     against_best = f"({cost} {champion[cost]:.4g} against {best[cost]:.4g})"
@@ -170,13 +143,13 @@ def _check_comparable(metrics: dict[str, Any], predictions: dict[str, pd.DataFra
     first, *others = metrics
     images = ["index", "label"]
     for other in others:
+        what = ""
         if metrics[first]["data_sha256"] != metrics[other]["data_sha256"]:
             what = "trained on different data"
         elif not predictions[first][images].equals(predictions[other][images]):
             what = "validated on different images"
-        else:
-            continue
-        raise UserError(
-            f"expected candidates that can be compared, found {first} and {other} {what}: run "
-            f"`kedro run --pipelines=model_training,model_selection`"
-        )
+        if what:
+            raise UserError(
+                f"expected candidates that can be compared, found {first} and {other} {what}: run "
+                f"`kedro run --pipelines=model_training,model_selection`"
+            )

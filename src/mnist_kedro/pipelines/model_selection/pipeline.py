@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from kedro.pipeline import Pipeline, node, pipeline
+from kedro.pipeline import Node, Pipeline
 
 from mnist_kedro.evaluation.charts import chart_accuracy_against_cost, chart_learning_curves
 from mnist_kedro.pipelines.model_selection.nodes import choose_champion, rank_candidates
@@ -13,36 +13,30 @@ def create_pipeline(candidates: Sequence[str]) -> Pipeline:
     metrics = [f"{candidate}.metrics" for candidate in candidates]
     predictions = [f"{candidate}.validation_predictions" for candidate in candidates]
     parameters = {"parameters": "params:model_selection"}
-    return pipeline(
-        [
-            node(
-                rank_candidates,
-                inputs=parameters | _same([*metrics, *predictions]),
-                outputs="leaderboard",
-                name="rank_candidates",
-            ),
-            node(
-                choose_champion,
-                inputs=parameters | _same(["leaderboard", "provenance", *metrics]),
-                outputs="champion",
-                name="choose_champion",
-            ),
-            node(
-                chart_accuracy_against_cost,
-                inputs=["leaderboard", "params:model_selection.cost"],
-                outputs="accuracy_against_cost",
-                name="chart_accuracy_against_cost",
-            ),
-            node(
-                chart_learning_curves,
-                inputs={candidate: f"{candidate}.history" for candidate in candidates},
-                outputs="learning_curves",
-                name="chart_learning_curves",
-            ),
-        ]
-    )
-
-
-def _same(names: list[str]) -> dict[str, str]:
-    """Return datasets whose names are also those of the arguments."""
-    return {name: name for name in names}
+    nodes = [
+        Node(
+            rank_candidates,
+            parameters | {name: name for name in [*metrics, *predictions]},
+            "leaderboard",
+            name="rank_candidates",
+        ),
+        Node(
+            choose_champion,
+            parameters | {name: name for name in ["leaderboard", "provenance", *metrics]},
+            "champion",
+            name="choose_champion",
+        ),
+        Node(
+            chart_accuracy_against_cost,
+            ["leaderboard", "params:model_selection.cost"],
+            "accuracy_against_cost",
+            name="chart_accuracy_against_cost",
+        ),
+        Node(
+            chart_learning_curves,
+            {candidate: f"{candidate}.history" for candidate in candidates},
+            "learning_curves",
+            name="chart_learning_curves",
+        ),
+    ]
+    return Pipeline(nodes)

@@ -32,23 +32,13 @@ def train_candidate(
 ) -> tuple[Classifier, pd.DataFrame, dict[str, Any], pd.DataFrame]:
     """Fit a candidate on the images of the split `train`, and score it on those of `validation`.
 
-    Args:
-        train_images: `uint8 (n, 28, 28)`.
-        train_labels: `uint8 (n,)`.
-        splits: Rows of `index`, `label`, `split`.
-        dataset_profile: With the names and the checksums of the data.
-        candidate: Its settings.
-        parameters: The seed.
+    `take_splits` says what the data are, and which it refuses.
 
     Returns:
-        The fitted classifier; its history, as `fit_classifier` has it; its metrics; and its
-        predictions, a row per validation image: `index`, `label`, `prediction`, `confidence`. The
-        metrics are those of `score_classifier`, `fit_seconds`, and what they rest on: `settings`
-        (with the seed), `data` (a name), `class_names` (in the order of the labels), `data_sha256`,
-        `sha256` (of each file) and `splits_sha256`.
-
-    Raises:
-        UserError: Images, splits and profile do not belong together.
+        The fitted classifier; its history, as `fit_classifier` has it; its metrics; and a row per
+        validation image: `index`, `label`, `prediction`, `confidence`. The metrics are those of
+        `score_classifier`, `fit_seconds`, and what they rest on: `settings` (with the seed), what
+        the profile says of the data, and `splits_sha256`.
     """
     train, validation = take_splits(train_images, train_labels, splits, dataset_profile)
     model, history = fit_classifier(candidate, parameters.seed, train, validation)
@@ -57,9 +47,7 @@ def train_candidate(
     metrics = scores | {
         "settings": candidate.model_dump() | {"seed": parameters.seed},
         "data": dataset_profile["name"],
-        "class_names": dataset_profile["class_names"],
-        "data_sha256": dataset_profile["data_sha256"],
-        "sha256": dataset_profile["sha256"],
+        **{key: dataset_profile[key] for key in ("class_names", "data_sha256", "sha256")},
         "splits_sha256": splits_sha256(splits),
         "fit_seconds": float(history["seconds"].iloc[-1]),
     }

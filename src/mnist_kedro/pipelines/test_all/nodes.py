@@ -28,8 +28,7 @@ def test_candidates(
         results: `<candidate>.model` and `<candidate>.metrics` of each candidate.
 
     Returns:
-        A row per candidate, the most accurate first: `candidate`, `test_accuracy`, the ends of its
-        95 % interval in `test_accuracy_low` and `test_accuracy_high`, and `data`.
+        A row per candidate with `COLUMNS`, the most accurate first.
 
     Raises:
         UserError: A candidate was trained on images that were not ingested with these.

@@ -69,13 +69,10 @@ def search_networks(
     dataset_profile: dict[str, Any],
     parameters: TuningParameters,
 ) -> pd.DataFrame:
-    """Try multi-layer perceptrons until there are `trials` of them in the study.
+    """Try multi-layer perceptrons until there are `trials` of them in the study, in `storage`.
 
-    The study is kept in `storage` after each trial. A run that was interrupted goes on where it
-    was, one with more `trials` adds to it, and runs on several machines with one `storage` share
-    it.
-
-    Args and errors are those of `take_splits`, and what to try.
+    A run that was interrupted goes on where it was, one with more `trials` adds to it, and runs on
+    several machines with one `storage` share it. `take_splits` says what the data are.
 
     Returns:
         A row per trial, complete ones first, the most accurate first: `trial` (from 0), `state`
@@ -95,7 +92,12 @@ def search_networks(
     for count, row in enumerate(filter(None, rows), start=finished + 1):
         what = f"{row['candidate']}, {percent(row['validation_accuracy'])}, {row['state']}"
         logger.info("Trial %d of %d: %s", count, parameters.trials, what)
-    table = pd.DataFrame(_rows(study)).assign(data=dataset_profile["name"])
+    table = pd.DataFrame(_rows(study))
+    images = len(data[1][1])  # of the validation
+    right = (table["validation_accuracy"] * images).round().astype(int)
+    ends = [wilson_interval(count, images) for count in right]
+    table[["validation_accuracy_low", "validation_accuracy_high"]] = ends
+    table["data"] = dataset_profile["name"]
     order = ["state", "validation_accuracy", "trial"]
     return table.sort_values(order, ascending=[True, False, True], ignore_index=True)
 
@@ -130,11 +132,7 @@ def _open_study(parameters: TuningParameters, data: list[Any]) -> Study:
 def _run_trial(
     study: Study, parameters: TuningParameters, train: Labelled, validation: Labelled
 ) -> dict[str, Any] | None:
-    """Try one more network, here or in a process of its own, unless other runs have tried enough.
-
-    Returns:
-        What `_row` says of it.
-    """
+    """Try one more network and return its `_row`, unless other runs have tried enough."""
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -154,7 +152,7 @@ def _run_trial(
 def _try_network(
     trial: Trial, parameters: TuningParameters, train: Labelled, validation: Labelled
 ) -> float:
-    """Fit one network and return its validation accuracy; keep its scores with the trial."""
+    """Fit one network and return its validation accuracy; keep its cost with the trial."""
     from optuna import TrialPruned
 
     from mnist_kedro.classifiers.training import DivergenceError
@@ -166,29 +164,20 @@ def _try_network(
     ]
     rate = trial.suggest_float("learning_rate", *parameters.learning_rate, log=True)
     trial.set_user_attr("candidate", "-".join(map(str, units)))
-    last: dict[str, float] = {"validation_accuracy": 0.0, "seconds": 0.0}
 
     def after_epoch(row: dict[str, float]) -> None:
-        last.update(row)
-        step = int(row["epoch"]) - 1  # the pruner counts from 0
-        trial.report(row["validation_accuracy"], step)
+        trial.set_user_attr("fit_seconds", row["seconds"])
+        trial.report(row["validation_accuracy"], int(row["epoch"]) - 1)  # the pruner counts from 0
         if row["epoch"] < parameters.epochs and trial.should_prune():
             raise TrialPruned
 
+    candidate = parameters.candidate(units, rate)
     try:
-        candidate = parameters.candidate(units, rate)
-        model, _ = fit_classifier(candidate, parameters.seed, train, validation, after_epoch)
-        trial.set_user_attr("parameters", count_parameters(model))
+        model, history = fit_classifier(candidate, parameters.seed, train, validation, after_epoch)
     except DivergenceError as error:
         raise TrialPruned from error
-    finally:
-        accuracy, images = last["validation_accuracy"], len(validation[1])
-        low, high = wilson_interval(round(accuracy * images), images)
-        trial.set_user_attr("validation_accuracy", accuracy)
-        trial.set_user_attr("validation_accuracy_low", low)
-        trial.set_user_attr("validation_accuracy_high", high)
-        trial.set_user_attr("fit_seconds", last["seconds"])
-    return accuracy
+    trial.set_user_attr("parameters", count_parameters(model))
+    return float(history["validation_accuracy"].iloc[-1])
 
 
 def _rows(study: Study) -> list[dict[str, Any]]:
@@ -205,5 +194,7 @@ def _row(trial: FrozenTrial) -> dict[str, Any]:
         "trial": trial.number,
         "state": trial.state.name.lower(),
         "learning_rate": trial.params["learning_rate"],
+        "validation_accuracy": trial.value or 0.0,  # none if it diverged in its first epoch
+        "fit_seconds": 0.0,
         **trial.user_attrs,
     }
