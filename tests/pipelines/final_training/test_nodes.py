@@ -1,5 +1,6 @@
 import hashlib
 import json
+import pickle
 
 import numpy as np
 import pandas as pd
@@ -21,6 +22,7 @@ from mnist_kedro.pipelines.final_training.nodes import (
     fit_final_model,
     score_extra_test,
     score_final_model,
+    train_final_model,
 )
 
 NAMES = list("abcdefghij")
@@ -75,6 +77,22 @@ def test_the_champions_settings_are_fitted_on_all_training_images(digits, fitted
     assert bayes.var_smoothing == 0.1
     np.testing.assert_array_equal(bayes.class_count_, np.bincount(digits.train_labels))
     assert history["seconds"].iloc[-1] > 0
+
+
+def test_the_size_is_that_of_the_model_as_it_is_saved(digits, champion, splits):
+    settings = {
+        "estimator": "sklearn.ensemble.RandomForestClassifier",
+        "hyperparameters": {"n_estimators": 5},
+        "seed": 0,
+    }
+    test = *digits[2:], *NO_EXTRA_TEST
+    model, _, metrics, _ = train_final_model(
+        champion | {"settings": settings}, *digits[:2], splits, *test
+    )
+    saved = pickle.dumps(model)
+    assert metrics["model_bytes"] == len(saved)
+    # That of a loaded one depends on what else its process has loaded.
+    assert len(pickle.dumps(pickle.loads(saved))) != len(saved)
 
 
 def test_changed_training_data_is_refused(digits, champion, splits):
