@@ -114,16 +114,12 @@ class TrackedRun:
         """Log all that is saved and that `log_models` has not logged."""
         self.log_models()
         self._log_files()
-        if self._is_saved("champion"):
+        if "champion" in self._nodes and self._catalog.exists("champion"):
             champion = self._catalog.load("champion")
             self.describe(f"Champion: {champion['reason']}")
             metrics = self._catalog.load(f"{champion['candidate']}.metrics")
             self._log(self._run_id, metrics=_metrics(metrics))
             self._log_data(self._run_id, metrics)
-        if self._is_saved("final_metrics"):
-            scores = self._catalog.load("final_metrics")
-            tests = {name: value for name, value in scores.items() if "test_accuracy" in name}
-            self._log(self._run_id, metrics=_metrics(tests))
 
     def describe(self, text: str) -> None:
         """Set the run's description."""
@@ -141,9 +137,6 @@ class TrackedRun:
             ours = tags.get("kedro_project") == self._tags["kedro_project"]
             if ours and not is_alive(project, tags["kedro_run_id"]):
                 self._client.set_terminated(run.info.run_id, "KILLED")
-
-    def _is_saved(self, name: str) -> bool:
-        return name in self._nodes and self._catalog.exists(name)
 
     def _start(self, name: str, tags: Mapping[str, str]) -> str:
         run = self._client.create_run(self._experiment_id, tags=dict(tags), run_name=name)
@@ -179,6 +172,8 @@ class TrackedRun:
             self._children[self._nodes["final_metrics"].namespace] = run_id
             model = self._log_fitted(run_id, "final_", champion["settings"], scores)
             self._log_data(run_id, metrics)
+            tests = {key: metrics[key] for key in metrics if key.startswith("test_accuracy")}
+            self._log(self._run_id, metrics=_metrics(tests))
             with unless_it_exists():
                 self._client.create_registered_model(self._model_name)
             registered = self._client.create_model_version(
@@ -257,7 +252,7 @@ class TrackedRun:
         parameters: Mapping[str, str] = {},
         metrics: Sequence[entities.Metric] = (),
     ) -> None:
-        params = [entities.Param(name, value) for name, value in parameters.items()]
+        params = [entities.Param(*each) for each in parameters.items()]
         self._client.log_batch(run_id, metrics, params)
 
     def _log_files(self) -> None:
@@ -294,7 +289,7 @@ def _hyperparameters(model: Classifier, settings: Mapping[str, Any]) -> dict[str
 
 def _flatten(values: dict[str, Any]) -> dict[str, str]:
     """Return nested parameters as texts, with dots between the levels' names."""
-    return {name: str(value) for name, value in pd.json_normalize(values).iloc[0].items()}
+    return {str(name): str(value) for name, value in pd.json_normalize(values).iloc[0].items()}
 
 
 def _metrics(
