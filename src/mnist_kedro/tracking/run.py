@@ -20,6 +20,7 @@ import mlflow.sklearn
 import numpy as np
 from mlflow import entities
 from mlflow.models import Model, infer_signature
+from pydantic_core import to_jsonable_python
 
 import mnist_kedro
 from mnist_kedro.datasets.files import FileDataset
@@ -270,7 +271,7 @@ class TrackedRun:
                     self._client.log_artifact(run_id, str(dataset.copy_to(Path(folder))))
 
 
-def _public_parameters(parameters: dict[str, Any]) -> dict[str, str]:
+def _public_parameters(parameters: Mapping[str, Any]) -> dict[str, str]:
     """Return those that everybody may see, flat, without the passwords in addresses."""
     return {
         name: public_address(value)
@@ -287,9 +288,10 @@ def _hyperparameters(model: Classifier, settings: Mapping[str, Any]) -> dict[str
     return _flatten(named | classifier.get_params(deep=False))
 
 
-def _flatten(values: dict[str, Any]) -> dict[str, str]:
+def _flatten(values: Mapping[str, Any]) -> dict[str, str]:
     """Return nested parameters as texts, with dots between the levels' names."""
-    return {str(name): str(value) for name, value in pd.json_normalize(values).iloc[0].items()}
+    plain = to_jsonable_python(values, fallback=str)  # as in YAML: no tuples
+    return {str(name): str(value) for name, value in pd.json_normalize(plain).iloc[0].items()}
 
 
 def _metrics(
