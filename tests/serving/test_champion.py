@@ -44,17 +44,6 @@ def catalog(tmp_path):
     )
 
 
-def test_predicts_probabilities_in_the_order_of_the_classes(model):
-    digits = embedded_digits()
-    champion = open_champion(OLD, model, make_manifest(model))
-    probabilities = champion.predict(digits.test_images)
-    assert probabilities.shape == (len(digits.test_labels), 10)
-    assert probabilities.dtype == np.float32
-    np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-5)
-    assert (probabilities.argmax(axis=1) == digits.test_labels).mean() > 0.7
-    assert champion.model.classes == list(range(10))
-
-
 def test_many_images_are_predicted_as_one_by_one(model):
     images = embedded_digits().test_images[:201]
     champion = open_champion(OLD, model, make_manifest(model))

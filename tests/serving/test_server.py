@@ -59,11 +59,16 @@ def test_too_many_connections_are_refused_until_some_are_closed(client):
     wait_until(lambda: client.request("GET", "/health")[0] == 200)
 
 
-def test_it_names_its_address_and_stops_quietly(served_project, demo):
-    with demo(served_project, "--no-browser") as running:
+def test_on_a_desktop_it_opens_the_page_names_its_address_and_stops_quietly(
+    served_project, tmp_path, demo
+):
+    opened = tmp_path / "opened"
+    browser = {"BROWSER": f"sh -c 'echo %s > {opened}'", "DISPLAY": ":0"}
+    with demo(served_project, "--env", "local", **browser) as running:
         assert running.client.json("GET", "/health")[0] == 200
     assert running.process.returncode == 0
     address = f"http://127.0.0.1:{running.client.port}"
+    assert opened.read_text() == f"{address}\n"
     assert running.out.read_text() == f"Draw digits at {address} (Ctrl-C stops)\n"
     assert running.err.read_text() == ""
 
@@ -112,14 +117,6 @@ def test_a_new_champion_answers_without_a_restart_and_a_damaged_one_does_not(
         _, second = client.predict(digit)
     labels = [answer["predictions"][0]["label"] for answer in (first, second)]
     assert labels[1] == (labels[0] + 1) % 10
-
-
-def test_on_a_desktop_the_page_is_opened(served_project, tmp_path, demo):
-    opened = tmp_path / "opened"
-    browser = {"BROWSER": f"sh -c 'echo %s > {opened}'", "DISPLAY": ":0"}
-    with demo(served_project, "--env", "local", **browser) as running:
-        assert running.client.json("GET", "/health")[0] == 200
-    assert opened.read_text() == f"http://127.0.0.1:{running.client.port}\n"
 
 
 def test_on_all_interfaces_any_host_is_taken_with_a_warning(served_project, demo):
