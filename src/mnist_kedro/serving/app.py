@@ -6,6 +6,7 @@ import asyncio
 import io
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -88,16 +89,13 @@ router = APIRouter()
 async def predict(request: Request) -> Answer:
     """Predict the classes of one or many images in JSON, or of a picture file."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind == "application/json":
-        work = _predict_json
-    elif kind.startswith("image/"):
-        work = _predict_picture
-    else:
+    is_json = kind == "application/json"
+    if not is_json and not kind.startswith("image/"):
         sentence = "expected the Content-Type application/json or image/..., found another"
         raise HTTPException(415, sentence)
     body, state = await _read_body(request), request.app.state
-    loop = asyncio.get_running_loop()
-    return await loop.run_in_executor(state.threads, work, state.champions.current, body)
+    work = partial(_answer, state.champions.current, body, is_json=is_json)
+    return await asyncio.get_running_loop().run_in_executor(state.threads, work)
 
 
 @router.get("/model")
@@ -153,11 +151,9 @@ def create_app(champions: Champions, hosts: Sequence[str]) -> FastAPI:
     return app
 
 
-def _predict_json(champion: Champion, body: bytes) -> Answer:
-    return champion.answer(read_images(body))
-
-
-def _predict_picture(champion: Champion, body: bytes) -> Answer:
+def _answer(champion: Champion, body: bytes, *, is_json: bool) -> Answer:
+    if is_json:
+        return champion.answer(read_images(body))
     image, warning = read_picture(io.BytesIO(body))
     return champion.answer(image[None], warning=warning, seen=image.tolist())
 

@@ -58,7 +58,6 @@ class TrackedRun:
 
     Args:
         experiment: MLflow's client and the experiment's id, from `open_experiment`.
-        model_name: The name under which the final model is registered.
         run_params: As Kedro gives them to hooks.
         pipeline: What runs.
         catalog: Has `provenance`, and everything that is saved.
@@ -67,13 +66,12 @@ class TrackedRun:
     def __init__(
         self,
         experiment: tuple[MlflowClient, str],
-        model_name: str,
         run_params: Mapping[str, Any],
         pipeline: Pipeline,
         catalog: DataCatalog,
     ) -> None:
         self._client, self._experiment_id = experiment
-        self._model_name, self._catalog = model_name, catalog
+        self._catalog = catalog
         provenance, parameters = catalog.load("provenance"), catalog.load("parameters")
         self._nodes = {  # by all that this run itself saves
             output: node
@@ -111,20 +109,17 @@ class TrackedRun:
                     else:
                         self._log_candidate(name.removesuffix(".metrics"))
 
-    def log_rest(self) -> None:
-        """Log all that is saved and that `log_models` has not logged."""
+    def log_rest(self, reason: str = "") -> None:
+        """Log all that is saved and that `log_models` has not logged, and why the run failed."""
         self.log_models()
         self._log_files()
         if "champion" in self._nodes and self._catalog.exists("champion"):
             champion = self._catalog.load("champion")
-            self.describe(f"Champion: {champion['reason']}")
+            reason = reason or f"Champion: {champion['reason']}"
             metrics = self._catalog.load(f"{champion['candidate']}.metrics")
             self._log(self._run_id, metrics=_metrics(metrics))
             self._log_data(self._run_id, metrics)
-
-    def describe(self, text: str) -> None:
-        """Set the run's description."""
-        self._client.set_tag(self._run_id, "mlflow.note.content", text)
+        self._client.set_tag(self._run_id, "mlflow.note.content", reason)
 
     def end(self, status: str) -> None:
         """End the run, and a child that is still open, as `FINISHED`, `FAILED` or `KILLED`."""
@@ -175,19 +170,18 @@ class TrackedRun:
             self._log_data(run_id, metrics)
             tests = {key: metrics[key] for key in metrics if key.startswith("test_accuracy")}
             self._log(self._run_id, metrics=_metrics(tests))
+            name = self._catalog.load("params:tracking")["registered_model"]
             with unless_it_exists():
-                self._client.create_registered_model(self._model_name)
+                self._client.create_registered_model(name)
             registered = self._client.create_model_version(
-                self._model_name,
+                name,
                 model.artifact_location,  # MLflow would look for `models:/…` in its active store
                 run_id,
                 {key: str(metrics[key]) for key in ("data", "test_accuracy")},
                 description=description,
                 model_id=model.model_id,
             )
-            self._client.set_registered_model_alias(
-                self._model_name, "champion", registered.version
-            )
+            self._client.set_registered_model_alias(name, "champion", registered.version)
 
     def _log_trials(self, trials: pd.DataFrame) -> None:
         for row in trials.sort_values("trial").to_dict("records"):
@@ -224,8 +218,8 @@ class TrackedRun:
         self._client.finalize_logged_model(model.model_id, "READY")
 
         # The score of the fitted model ends the curve, in the place of the last epoch's.
-        end, others = {"validation_accuracy": scores["validation_accuracy"]}, dict(scores)
-        others.pop("validation_accuracy")
+        others = dict(scores)
+        end = {"validation_accuracy": others.pop("validation_accuracy")}
         curves = self._catalog.load(f"{prefix}history").set_index("epoch").drop(columns="seconds")
         curves.loc[len(curves), "validation_accuracy"] = np.nan
         metrics = _metrics(others, 0, model.model_id) + _metrics(end, len(curves), model.model_id)
