@@ -93,7 +93,6 @@ class TrackedRun:
         }
         self._end_killed_runs(project)
         self._run_id = self._start(provenance["run_id"], self._tags)
-        self._client.log_dict(self._run_id, provenance, "provenance.json")
         self._log(self._run_id, _public_parameters(parameters))
 
     def log_models(self) -> None:
@@ -113,6 +112,7 @@ class TrackedRun:
         """Log all that is saved and that `log_models` has not logged, and why the run failed."""
         self.log_models()
         self._log_files()
+        self._client.log_dict(self._run_id, self._catalog.load("provenance"), "provenance.json")
         if "champion" in self._nodes and self._catalog.exists("champion"):
             champion = self._catalog.load("champion")
             reason = reason or f"Champion: {champion['reason']}"
