@@ -33,30 +33,38 @@ pytestmark = [
 ]
 
 
+@pytest.fixture(scope="module")
+def browser():
+    with pages.chromium_page() as page:
+        yield page.context.browser
+
+
 @contextmanager
-def opened(url, width=1280, height=900, phone=False):
+def opened(browser, url, width=1280, height=900, phone=False):
     """The page; until it is closed it has no error, and asks nobody but its own server."""
     wrong = []
-    with pages.chromium_page(width, height, phone=phone) as page:
-        page.on("console", lambda said: said.type == "error" and wrong.append(said.text))
-        page.on("pageerror", lambda error: wrong.append(str(error)))
-        page.on("request", lambda request: wrong.append(request.url))
-        page.goto(url)
-        expect(page.get_by_role("listitem")).to_have_count(10)
-        yield page
+    size = {"width": width, "height": height}
+    page = browser.new_page(viewport=size, is_mobile=phone, has_touch=phone)
+    page.on("console", lambda said: said.type == "error" and wrong.append(said.text))
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+    page.on("request", lambda request: wrong.append(request.url))
+    page.goto(url)
+    expect(page.get_by_role("listitem")).to_have_count(10)
+    yield page
+    page.close()
     allowed = (f"{url}/", f"blob:{url}/", REFUSED)
     assert [each for each in wrong if not each.startswith(allowed)] == []
 
 
 @pytest.fixture
-def page(demo_url):
-    with opened(demo_url) as page:
+def page(browser, demo_url):
+    with opened(browser, demo_url) as page:
         yield page
 
 
 @pytest.fixture
-def phone(demo_url):
-    with opened(demo_url, 390, 844, phone=True) as page:
+def phone(browser, demo_url):
+    with opened(browser, demo_url, 360, 640, phone=True) as page:
         yield page
 
 
@@ -107,10 +115,10 @@ def press(page, *keys):
         page.keyboard.press(key)
 
 
-@pytest.mark.parametrize("number", digits.DIGITS)
+@pytest.mark.parametrize("number", [1, 3])
 def test_reads_what_the_mouse_draws(page, number):
     digits.draw(page, number)
-    expect(spoken(page)).to_have_text(re.compile(f"^{number}, "))
+    expect(spoken(page)).to_have_text(re.compile(rf"^{number}, \d+\.\d\s% sure\.$"))
     expect_label(page, number)
     label, probability = page.locator(".highest").inner_text().splitlines()
     assert label == str(number)
@@ -118,8 +126,9 @@ def test_reads_what_the_mouse_draws(page, number):
     assert ink(page, "#seen").max() > 200
 
 
-@pytest.mark.parametrize("number", [0, 7])
-def test_reads_what_a_finger_draws_and_does_not_scroll(phone, number):
+def test_reads_what_a_finger_draws_and_does_not_scroll(phone):
+    number = 7
+    assert phone.evaluate("document.documentElement.scrollWidth") == 360
     assert phone.evaluate("document.documentElement.scrollHeight > innerHeight")
     finger = phone.context.new_cdp_session(phone)
     for stroke in digits.on_screen(phone, number):
@@ -182,11 +191,6 @@ def test_draws_by_keyboard(page):
     assert columns.max() == pytest.approx(1 / 2 + 1 / 28, abs=0.01)
 
 
-def test_tells_the_answer_once_drawing_pauses(page):
-    digits.draw(page, 0)
-    expect(spoken(page)).to_have_text(re.compile(r"^0, \d+\.\d\s% sure\.$"))
-
-
 def test_undoes_stroke_by_stroke_and_clears(page):
     digits.draw(page, 1)
     expect_label(page, 1)
@@ -238,16 +242,12 @@ def test_a_picture_lies_on_the_drawing_until_it_is_undone_or_drawn_upon(page, di
     expect_label(page, 0)
 
 
-def test_warns(page, digit):
+def test_warns_and_tells_what_the_server_refuses(page, digit):
     file = {"name": "two.png", "mimeType": "image/png", "buffer": png(np.tile(digit[0], 2))}
     page.get_by_label("Choose a picture").set_input_files(file)
     expect(page.locator("#remark")).to_have_text(re.compile("^several digits"))
     expect(spoken(page)).to_have_text(re.compile(r"^\d, \d+\.\d\s% sure\. several digits"))
-
-
-def test_tells_what_the_server_refuses(page):
-    file = {"name": "digit.png", "mimeType": "image/png", "buffer": b"GIF89a, not quite"}
-    page.get_by_label("Choose a picture").set_input_files(file)
+    page.get_by_label("Choose a picture").set_input_files(file | {"buffer": b"GIF89a, not quite"})
     expect(page.locator("#remark")).to_have_text(re.compile("^expected a"))
     expect(spoken(page)).to_have_text(re.compile("^expected a"))
     press(page, "Delete")
@@ -296,13 +296,6 @@ def brightness_of_ink(page):
     return shown[shown[:, :, 3] == 255][:, :3].mean()
 
 
-def test_fits_a_narrow_phone(demo_url):
-    with opened(demo_url, 360, 640, phone=True) as page:
-        digits.draw(page, 0)
-        expect_label(page, 0)
-        assert page.evaluate("document.documentElement.scrollWidth") == 360
-
-
 def test_everything_is_reached_by_tab_and_has_a_name(page):
     for name in TAB_ORDER:
         press(page, "Tab")
@@ -314,18 +307,14 @@ def test_everything_is_reached_by_tab_and_has_a_name(page):
     assert all(name.startswith(' "') for name in names)
 
 
-def test_the_documentation_tries_out_pixels_and_pictures(demo_url, tmp_path, digit):
+def test_the_documentation_tries_out_pixels_and_pictures(page, demo_url, tmp_path, digit):
     (tmp_path / "digit.png").write_bytes(png(digit[0]))
-    complaints = []
-    with pages.chromium_page() as page:
-        page.on("console", lambda message: complaints.append(message.text))
-        page.goto(f"{demo_url}/docs")
-        page.locator(".opblock-post .opblock-summary").click()
-        answer = page.locator(".live-responses-table").first
-        page.get_by_role("button", name="Execute").click()
-        expect(answer).to_contain_text("predictions", timeout=pages.PATIENCE)
-        page.get_by_label("Request content type").select_option("image/*")
-        page.locator("input[type=file]").set_input_files(tmp_path / "digit.png")
-        page.get_by_role("button", name="Execute").click()
-        expect(answer).to_contain_text("seen", timeout=pages.PATIENCE)
-    assert complaints == []
+    page.goto(f"{demo_url}/docs")
+    page.locator(".opblock-post .opblock-summary").click()
+    answer = page.locator(".live-responses-table").first
+    page.get_by_role("button", name="Execute").click()
+    expect(answer).to_contain_text("predictions", timeout=pages.PATIENCE)
+    page.get_by_label("Request content type").select_option("image/*")
+    page.locator("input[type=file]").set_input_files(tmp_path / "digit.png")
+    page.get_by_role("button", name="Execute").click()
+    expect(answer).to_contain_text("seen", timeout=pages.PATIENCE)

@@ -135,7 +135,9 @@ class Run:
                         "parameters": {
                             "candidates": {"tiny": SETTINGS},
                             "many": {str(n): n for n in range(120)},
-                            "url": "http://me:secret@host/",
+                            "mirrors": ("https://me:secret@host/mnist/",),
+                            "tracking": {"uri": "https://me:secret@host/"},
+                            "tuning": {"storage": "postgresql://me:secret@host/", "trials": 3},
                         },
                         "params:tracking": defaults | tracking,
                         "dataset_profile": {"source": "embedded", "data_sha256": "ab" * 32},
@@ -169,6 +171,10 @@ class Run:
 def outputs_of(name):
     (found,) = [each for each in PIPELINE.nodes if each.name == f"{each.namespace}.{name}"]
     return found.outputs
+
+
+ALL = ("train", "report", "choose", "fit", "score", "write")
+FINISHED = dict.fromkeys(("parent", "tiny", "final_model"), "FINISHED")
 
 
 @pytest.fixture(scope="session")

@@ -9,6 +9,7 @@ import sys
 import textwrap
 from contextlib import closing, suppress
 from pathlib import Path
+from types import SimpleNamespace
 
 import mlflow
 import numpy as np
@@ -17,11 +18,20 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
 from mnist_kedro.tracking import TrackingHooks
+from tests.kedro_process import KedroProcess
 
-from .conftest import IMAGES, SAVED, Run, outputs_of, runs_in, statuses, store, wait_until
-
-ALL = ("train", "report", "choose", "fit", "score", "write")
-FINISHED = dict.fromkeys(("parent", "tiny", "final_model"), "FINISHED")
+from .conftest import (
+    ALL,
+    FINISHED,
+    IMAGES,
+    SAVED,
+    Run,
+    outputs_of,
+    runs_in,
+    statuses,
+    store,
+    wait_until,
+)
 
 
 def test_a_model_is_logged_as_soon_as_it_is_saved_and_the_rest_at_the_end(
@@ -40,9 +50,10 @@ def test_a_model_is_logged_as_soon_as_it_is_saved_and_the_rest_at_the_end(
     tiny, final, parent = (runs[name] for name in ("tiny", "final_model", "parent"))
     assert parent.data.tags["mlflow.note.content"] == "Champion: The only one."
     assert parent.data.tags["kedro_runner"] == "ThreadRunner"
-    assert "git_dirty" not in parent.data.tags
     assert parent.data.params["many.119"] == "119"  # more than MLflow takes at once
-    assert parent.data.params["url"] == "http://***@host/"
+    assert parent.data.params["mirrors"] == "['https://***@host/mnist/']"
+    assert parent.data.params["tuning.trials"] == "3"
+    assert not parent.data.params.keys() & {"tracking.uri", "tuning.storage"}
     assert parent.data.metrics["test_accuracy"] == 0.5
     assert tiny.data.params["random_state"] == "7"
     assert tiny.data.params["transformers"] == "['flatten']"
@@ -127,6 +138,15 @@ def test_after_an_exception_the_run_failed_and_finished_candidates_are_logged(
     assert tags["mlflow.note.content"] == "Failed: no http://***@host/"
 
 
+def raising(error):
+    """Return a function that raises it, whatever its arguments."""
+
+    def fail(*_, **__):
+        raise error
+
+    return fail
+
+
 @pytest.mark.parametrize(
     ("error", "is_bug"),
     [(MlflowException("no\nhttp://me:secret@host/"), False), (KeyError(), True)],
@@ -134,11 +154,8 @@ def test_after_an_exception_the_run_failed_and_finished_candidates_are_logged(
 def test_a_run_that_mlflow_fails_goes_on_with_one_warning(
     begin, database, tmp_path, monkeypatch, caplog, capsys, error, is_bug
 ):
-    def fail(*_, **__):
-        raise error
-
     run = begin()
-    monkeypatch.setattr(MlflowClient, "log_model_artifacts", fail)
+    monkeypatch.setattr(MlflowClient, "log_model_artifacts", raising(error))
     run.save("train")
     run.save("report", "choose", "fit", "score", "write")
     run.finish()
@@ -179,7 +196,7 @@ def test_runs_of_one_process_do_not_meet_and_nothing_of_mlflow_is_changed(begin,
 def test_the_next_run_ends_killed_ones_of_this_project_alone(
     begin, database, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr("mnist_kedro.tracking.store.is_alive", lambda _, run_id: run_id != "dead")
+    monkeypatch.setattr("mnist_kedro.tracking.run.is_alive", lambda _, run_id: run_id != "dead")
     for run_id, project in (("dead", "a"), ("alive", "a"), ("dead", "b")):
         begin(run_id=run_id, project=tmp_path / project)
     begin(run_id="next", project=tmp_path / "a").finish()
@@ -197,26 +214,17 @@ def test_the_next_run_ends_killed_ones_of_this_project_alone(
     }
 
 
-@pytest.mark.parametrize("error", ["KeyboardInterrupt", "SystemExit(143)"])
-def test_a_run_that_no_hook_ends_was_killed(database, tmp_path, error):
+def test_a_run_that_no_hook_ends_was_killed(begin, database, tmp_path, monkeypatch):
     """Also the child that was just being logged."""
-    code = f"""
-        from pathlib import Path
-        from mlflow import MlflowClient
-        from mnist_kedro.tracking import TrackingHooks
-        from tests.tracking.conftest import Run
-
-        def stop(*_):
-            raise {error}
-
-        run = Run(TrackingHooks(), Path(), uri={database!r}, experiment={tmp_path.name!r}).start()
-        MlflowClient.log_model_artifacts = stop
+    at_exit = []
+    atexit = SimpleNamespace(register=lambda *call: at_exit.append(call))
+    monkeypatch.setattr("mnist_kedro.tracking.hooks.atexit", atexit)
+    run = begin()
+    monkeypatch.setattr(MlflowClient, "log_model_artifacts", raising(KeyboardInterrupt()))
+    with pytest.raises(KeyboardInterrupt):
         run.save("train")
-    """
-    root = Path(__file__).parents[2]
-    environment = os.environ | {"PYTHONPATH": f"{root}{os.pathsep}{root / 'src'}"}
-    command = [sys.executable, "-c", textwrap.dedent(code)]
-    subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, check=False)
+    for function, *arguments in at_exit:
+        function(*arguments)
     assert statuses(database, tmp_path.name) == {"parent": "KILLED", "tiny": "KILLED"}
 
 
@@ -232,13 +240,14 @@ def has_finished(database, name):
 
 
 @pytest.mark.slow
-def test_after_sigterm_a_real_run_was_killed_and_what_was_saved_is_there(used_project, start):
+def test_after_sigterm_a_real_run_was_killed_and_what_was_saved_is_there(used_project):
     endless = "tracking.enabled=true,candidates.mlp_64.hyperparameters.epochs=100000"
-    process = start(used_project, "--namespaces=logistic_regression,mlp_64", "--params", endless)
+    names = "--namespaces=logistic_regression,mlp_64"
+    process = KedroProcess(used_project, "run", names, "--params", endless)
     wait_until(lambda: has_finished(used_project / "mlflow.db", "logistic_regression"))
-    process.send_signal(signal.SIGTERM)
-    _, errors = process.communicate(timeout=60)
-    assert process.returncode == 128 + signal.SIGTERM, errors
+    os.kill(process.pid, signal.SIGTERM)
+    done = process.wait()
+    assert done.returncode == 128 + signal.SIGTERM, done.stderr
     found = statuses(store(used_project), "mnist_kedro")
     assert found == {"parent": "KILLED", "logistic_regression": "FINISHED"}
 

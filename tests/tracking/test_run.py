@@ -3,7 +3,6 @@
 import json
 import re
 import urllib.request
-from itertools import pairwise
 from pathlib import Path
 
 import mlflow
@@ -16,29 +15,12 @@ from .conftest import runs_in, serving, store
 
 pytestmark = pytest.mark.slow
 
-CANDIDATES = {
-    "logistic_regression",
-    "random_forest",
-    "mlp_64",
-    "mlp_128",
-    "mlp_128_128",
-    "cnn",
-}
+CANDIDATES = {"logistic_regression", "random_forest", "mlp_64", "mlp_128", "mlp_128_128", "cnn"}
 METRICS = {
-    "validation_accuracy",
-    "validation_accuracy_low",
-    "validation_accuracy_high",
-    "macro_f1",
-    "log_loss",
-    "expected_calibration_error",
-    "fit_seconds",
-    "predict_ms_per_image",
-    "predict_ms_single_image",
-    "model_bytes",
-    "parameters",
+    *("validation_accuracy", "validation_accuracy_low", "validation_accuracy_high"),
+    *("macro_f1", "log_loss", "expected_calibration_error", "model_bytes", "parameters"),
+    *("fit_seconds", "predict_ms_per_image", "predict_ms_single_image"),
 }
-TEST_METRICS = {"test_accuracy", "test_accuracy_low", "test_accuracy_high", "n_test"}
-CURVES = {"loss", "train_accuracy"}
 
 
 @pytest.fixture(scope="module")
@@ -75,23 +57,12 @@ def test_a_parent_with_a_child_per_candidate_and_final_model(runs):
     assert {run.info.status for run in runs.values()} == {"FINISHED"}
 
 
-def test_children_are_logged_as_soon_as_they_are_saved(runs, load, folder):
-    """Each candidate is in MLflow before the next one is saved."""
-    order = sorted(CANDIDATES, key=lambda name: runs[name].info.start_time)
-    for name, after in pairwise(order):
-        (saved,) = (folder / f"data/06_models/{after}/model.pkl").glob("*/model.pkl")
-        assert runs[name].info.end_time <= 1000 * saved.stat().st_mtime
-
-
-def test_metrics_have_the_same_names_in_all_runs(runs):
+def test_metrics_have_the_same_names_in_all_runs_and_are_those_that_were_saved(runs, load):
     accuracy = {f"test_accuracy{end}" for end in ("", "_low", "_high")}
-    more = {"final_model": TEST_METRICS, "parent": accuracy}
+    more = {"final_model": accuracy | {"n_test"}, "parent": accuracy}
     for name, run in runs.items():
-        found = set(run.data.metrics) - CURVES
+        found = set(run.data.metrics) - {"loss", "train_accuracy"}  # curves
         assert found == METRICS | more.get(name, set()), name
-
-
-def test_metrics_are_those_that_were_saved(runs, load):
     for name in CANDIDATES:
         saved = load(f"{name}.metrics")
         assert {key: runs[name].data.metrics[key] for key in METRICS} == {
@@ -123,14 +94,12 @@ def test_all_hyperparameters_also_those_that_no_file_names(runs):
     }
     assert runs["cnn"].data.params["network_options.channels"] == "[32, 64, 128]"
     assert runs["parent"].data.params["data_split.sample_size"] == "10000"
-    addresses = {"tracking.uri", "tuning.storage"}  # may hold passwords
-    assert not addresses & set(runs["parent"].data.params)
     champion = runs["final_model"].data.params
     reason = runs["parent"].data.tags["mlflow.note.content"].removeprefix("Champion: ")
     assert champion == runs[reason.partition(" ")[0]].data.params
 
 
-def test_tags_say_on_what_the_runs_rest(runs, load):
+def test_every_run_says_on_what_it_rests(runs, load, client):
     provenance = load("final_manifest")["provenance"]
     profile = load("dataset_profile")
     for name, run in runs.items():
@@ -140,17 +109,10 @@ def test_tags_say_on_what_the_runs_rest(runs, load):
         assert (tags["data_name"], tags["data_source"]) == (profile["name"], "embedded")
         assert tags["data_sha256"] == profile["data_sha256"]
         assert ("splits_sha256" in tags) == (name != "final_model")
-        assert json.loads(tags["dataset_versions"]) == provenance["versions"]
-        assert tags["package.torch"] == provenance["packages"]["torch"]
-
-
-def test_data_is_an_input_with_its_digest(runs, load):
-    digest = load("dataset_profile")["data_sha256"][:36]
-    for name, run in runs.items():
-        inputs = {entry.tags[0].value: entry.dataset for entry in run.inputs.dataset_inputs}
-        assert set(inputs) == ({"train"} if name in CANDIDATES else {"train", "test"})
-        assert {dataset.digest for dataset in inputs.values()} == {digest}
-    assert json.loads(inputs["train"].profile)["features_shape"] == [1437, 28, 28]
+        (data,) = run.inputs.dataset_inputs
+        assert data.dataset.digest == profile["data_sha256"][:36]
+    file = client.download_artifacts(runs["parent"].info.run_id, "provenance.json")
+    assert json.loads(Path(file).read_text()) == provenance
 
 
 @pytest.mark.parametrize(
@@ -171,7 +133,7 @@ def test_figures_and_tables_are_the_files_that_were_saved(runs, client, folder, 
         assert logged.read_bytes() == saved.read_bytes()
 
 
-@pytest.mark.parametrize("name", sorted(CANDIDATES))
+@pytest.mark.parametrize("name", ["random_forest", "cnn"])
 def test_every_model_loads_with_signature_and_example(runs, load, name):
     (output,) = runs[name].outputs.model_outputs
     model = mlflow.pyfunc.load_model(f"models:/{output.model_id}")
@@ -184,12 +146,6 @@ def test_every_model_loads_with_signature_and_example(runs, load, name):
     assert re.search(r"^torch==[\d.]+$", requirements.read_text(), re.MULTILINE)
     images = np.array(load("test_images")[:20])
     assert np.array_equal(model.predict(images), load(f"{name}.model").predict(images))
-
-
-def test_the_registered_champion_predicts_as_the_final_model_does(load):
-    images = np.array(load("test_images"))
-    model = mlflow.pyfunc.load_model("models:/mnist_kedro@champion")
-    assert np.array_equal(model.predict(images), load("final_model").predict(images))
 
 
 def test_mlflow_serves_the_champion_over_http(folder, load, free_port):

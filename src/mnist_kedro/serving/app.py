@@ -6,11 +6,12 @@ import asyncio
 import io
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
-from fastapi import FastAPI, Request
+from fastapi import APIRouter, FastAPI, Request
 from fastapi.responses import FileResponse, JSONResponse
 from fastapi.staticfiles import StaticFiles
 from fastapi_swagger import patch_fastapi
@@ -81,6 +82,41 @@ BODY = {
 }
 
 
+router = APIRouter()
+
+
+@router.post("/predict", responses={"4XX": {"model": Failure}}, openapi_extra=BODY)
+async def predict(request: Request) -> Answer:
+    """Predict the classes of one or many images in JSON, or of a picture file."""
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    is_json = kind == "application/json"
+    if not is_json and not kind.startswith("image/"):
+        sentence = "expected the Content-Type application/json or image/..., found another"
+        raise HTTPException(415, sentence)
+    body, state = await _read_body(request), request.app.state
+    work = partial(_answer, state.champions.current, body, is_json=is_json)
+    return await asyncio.get_running_loop().run_in_executor(state.threads, work)
+
+
+@router.get("/model")
+async def model(request: Request) -> Model:
+    """Describe the model that answers."""
+    champions: Champions = request.app.state.champions
+    return champions.current.model
+
+
+@router.get("/health")
+async def health() -> dict[str, str]:
+    """Say that the server can answer."""
+    return {"status": "ok"}
+
+
+@router.get("/", include_in_schema=False)
+async def page() -> FileResponse:
+    """Return the page to draw on."""
+    return FileResponse(STATIC / "index.html")
+
+
 def create_app(champions: Champions, hosts: Sequence[str]) -> FastAPI:
     """Return the application that answers with the current champion.
 
@@ -89,7 +125,6 @@ def create_app(champions: Champions, hosts: Sequence[str]) -> FastAPI:
         hosts: The names that a Host header may have, `*` for any. A foreign site could let its own
             name point to this machine, so that its pages can read the answers.
     """
-    threads = ThreadPoolExecutor(THREADS)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -109,46 +144,16 @@ def create_app(champions: Champions, hosts: Sequence[str]) -> FastAPI:
         redoc_url=None,
         swagger_ui_oauth2_redirect_url=None,
     )
+    app.state.champions, app.state.threads = champions, ThreadPoolExecutor(THREADS)
     patch_fastapi(app, redirect_from_root_to_docs=False)
-
-    @app.post("/predict", responses={"4XX": {"model": Failure}}, openapi_extra=BODY)
-    async def predict(request: Request) -> Answer:
-        """Predict the classes of one or many images in JSON, or of a picture file."""
-        kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if kind == "application/json":
-            work = _predict_json
-        elif kind.startswith("image/"):
-            work = _predict_picture
-        else:
-            sentence = "expected the Content-Type application/json or image/..., found another"
-            raise HTTPException(415, sentence)
-        body = await _read_body(request)
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(threads, work, champions.current, body)
-
-    @app.get("/model")
-    async def model() -> Model:
-        """Describe the model that answers."""
-        return champions.current.model
-
-    @app.get("/health")
-    async def health() -> dict[str, str]:
-        """Say that the server can answer."""
-        return {"status": "ok"}
-
-    @app.get("/", include_in_schema=False)
-    async def page() -> FileResponse:
-        return FileResponse(STATIC / "index.html")
-
+    app.include_router(router)
     app.mount("/static", StaticFiles(directory=STATIC))
     return app
 
 
-def _predict_json(champion: Champion, body: bytes) -> Answer:
-    return champion.answer(read_images(body))
-
-
-def _predict_picture(champion: Champion, body: bytes) -> Answer:
+def _answer(champion: Champion, body: bytes, *, is_json: bool) -> Answer:
+    if is_json:
+        return champion.answer(read_images(body))
     image, warning = read_picture(io.BytesIO(body))
     return champion.answer(image[None], warning=warning, seen=image.tolist())
 
@@ -177,9 +182,8 @@ async def _read_body(request: Request) -> bytes:
     async for chunk in request.stream():
         body += chunk
         if len(body) > MAX_MEBIBYTES * 2**20:
-            raise HTTPException(
-                413, f"expected a body of at most {MAX_MEBIBYTES} MiB, found a larger one"
-            )
+            sentence = f"expected a body of at most {MAX_MEBIBYTES} MiB, found a larger one"
+            raise HTTPException(413, sentence)
     return bytes(body)
 
 

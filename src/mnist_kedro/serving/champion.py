@@ -72,14 +72,7 @@ class Champion:
     probabilities: Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 
     def predict(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Return the probability of each class.
-
-        Args:
-            images: `uint8 (n, 28, 28)`, 0 = paper, 255 = ink; at least one.
-
-        Returns:
-            `float32 (n, classes)`, in the order of the model's `classes`.
-        """
+        """Return the probability of each class: `uint8 (n, 28, 28)` -> `float32 (n, classes)`."""
         batches = (images[first : first + BATCH] for first in range(0, len(images), BATCH))
         return np.concatenate([self.probabilities(batch) for batch in batches])
 

@@ -60,8 +60,7 @@ class TrackingHooks:
             experiment = open_experiment(parameters, project)
             from mnist_kedro.tracking.run import TrackedRun
 
-            name = parameters.registered_model
-            run = TrackedRun(experiment, name, run_params, pipeline, catalog)
+            run = TrackedRun(experiment, run_params, pipeline, catalog)
         except refusals() as error:
             raise UserError(
                 f"expected the experiment '{parameters.experiment}' in MLflow at "
@@ -90,9 +89,8 @@ class TrackingHooks:
     @hook_impl
     def on_pipeline_error(self, error: Exception, run_params: dict[str, Any]) -> None:
         """Log what was finished, and end the run as failed."""
-        run_id = run_params["run_id"]
-        self._log(run_id, lambda run: run.log_rest())
-        self._log(run_id, lambda run: run.describe(public_address(f"Failed: {error}")))
+        run_id, reason = run_params["run_id"], public_address(f"Failed: {error}")
+        self._log(run_id, lambda run: run.log_rest(reason))
         self._end(run_id, "FAILED")
 
     def _log(self, run_id: str | None, step: Callable[[TrackedRun], None]) -> None:

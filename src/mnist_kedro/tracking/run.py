@@ -6,6 +6,8 @@ process, in which there may be other runs.
 
 from __future__ import annotations
 
+import json
+import platform
 import time
 from contextlib import contextmanager
 from importlib.metadata import version
@@ -17,32 +19,34 @@ from typing import TYPE_CHECKING, Any
 import mlflow.sklearn
 import numpy as np
 from mlflow import entities
-from mlflow.data.code_dataset_source import CodeDatasetSource
-from mlflow.data.numpy_dataset import from_numpy
 from mlflow.models import Model, infer_signature
+from pydantic_core import to_jsonable_python
 
 import mnist_kedro
 from mnist_kedro.datasets.files import FileDataset
 from mnist_kedro.evaluation.charts import candidate_colours
+from mnist_kedro.evaluation.metrics import accuracy_text
 from mnist_kedro.lazy import pd
-from mnist_kedro.tracking import results
-from mnist_kedro.tracking.results import numbers
+from mnist_kedro.parameters import public_address
+from mnist_kedro.run.lock import is_alive
 from mnist_kedro.tracking.store import unless_it_exists
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from kedro.io import DataCatalog
     from kedro.pipeline import Pipeline
     from mlflow import MlflowClient
 
+    from mnist_kedro.classifiers.build import Classifier
+
+PRIVATE = ("tracking.", "tuning.storage")  # parameters
 REPORTS = {  # of the whole run
     *("dataset_profile", "sample_grid", "split_counts", "leaderboard", "champion"),
     *("fold_scores", "fold_leaderboard", "test_leaderboard", "tuning_trials", "tuning_chart"),
 }
 MODELS = (".metrics", "final_metrics", "tuning_trials")  # ends of what comes with a child run
 COPIED = {".csv", ".json", ".md", ".png"}  # files that people read; models go another way
-BATCH = 100  # parameters that MLflow takes at once
 DIGEST_LENGTH = 36  # the longest that MLflow takes
 # What `mnist_kedro.classifiers` needs where a model is served.
 PACKAGES = ("lazy-loader", "numpy", "pandas", "pydantic", "scikit-learn", "torch", "tqdm")
@@ -54,7 +58,6 @@ class TrackedRun:
 
     Args:
         experiment: MLflow's client and the experiment's id, from `open_experiment`.
-        model_name: The name under which the final model is registered.
         run_params: As Kedro gives them to hooks.
         pipeline: What runs.
         catalog: Has `provenance`, and everything that is saved.
@@ -63,13 +66,12 @@ class TrackedRun:
     def __init__(
         self,
         experiment: tuple[MlflowClient, str],
-        model_name: str,
         run_params: Mapping[str, Any],
         pipeline: Pipeline,
         catalog: DataCatalog,
     ) -> None:
         self._client, self._experiment_id = experiment
-        self._model_name, self._catalog = model_name, catalog
+        self._catalog = catalog
         provenance, parameters = catalog.load("provenance"), catalog.load("parameters")
         self._nodes = {  # by all that this run itself saves
             output: node
@@ -79,12 +81,19 @@ class TrackedRun:
         }
         self._unlogged = [name for name in self._nodes if name.endswith(MODELS)]
         self._logging = Lock()  # nodes may run in several threads
-        self._colours = candidate_colours(parameters["candidates"])
         self._children: dict[str | None, str] = {}  # ids of runs, by the namespace of their nodes
         self._open: list[str] = []  # ids of runs that have not ended
-        self._tags = results.run_tags(run_params, provenance)
+        project = Path(run_params["project_path"]).resolve()
+        self._tags = {
+            "kedro_project": f"{platform.node()}:{project}",  # others may share the server
+            "kedro_run_id": provenance["run_id"],
+            "kedro_pipeline": ", ".join(run_params["pipeline_names"] or ["__default__"]),
+            "kedro_runner": run_params["runner"].partition(" object")[0].rpartition(".")[2],
+            "mlflow.source.git.commit": provenance["git_commit"] or "",
+        }
+        self._end_killed_runs(project)
         self._run_id = self._start(provenance["run_id"], self._tags)
-        self._log(self._run_id, results.public_parameters(parameters))
+        self._log(self._run_id, _public_parameters(parameters))
 
     def log_models(self) -> None:
         """Log, once, each model that is saved with its scores, and the trials of a search."""
@@ -99,34 +108,31 @@ class TrackedRun:
                     else:
                         self._log_candidate(name.removesuffix(".metrics"))
 
-    def log_rest(self) -> None:
-        """Log all that is saved and that `log_models` has not logged."""
+    def log_rest(self, reason: str = "") -> None:
+        """Log all that is saved and that `log_models` has not logged, and why the run failed."""
         self.log_models()
-        for namespace, run_id in self._children.items():
-            self._log_files(run_id, (k for k, v in self._nodes.items() if v.namespace == namespace))
-        self._log_files(self._run_id, REPORTS.intersection(self._nodes))
-        if self._is_saved("champion"):
+        self._log_files()
+        self._client.log_dict(self._run_id, self._catalog.load("provenance"), "provenance.json")
+        if "champion" in self._nodes and self._catalog.exists("champion"):
             champion = self._catalog.load("champion")
-            self.describe(f"Champion: {champion['reason']}")
+            reason = reason or f"Champion: {champion['reason']}"
             metrics = self._catalog.load(f"{champion['candidate']}.metrics")
-            self._log(self._run_id, metrics=_metrics(numbers(metrics)))
-            self._log_data(self._run_id, metrics, "train", "test")
-        if self._is_saved("final_metrics"):
-            scores = numbers(self._catalog.load("final_metrics"))
-            tests = {name: value for name, value in scores.items() if "test_accuracy" in name}
-            self._log(self._run_id, metrics=_metrics(tests))
-
-    def describe(self, text: str) -> None:
-        """Set the run's description."""
-        self._client.set_tag(self._run_id, "mlflow.note.content", text)
+            self._log(self._run_id, metrics=_metrics(metrics))
+            self._log_data(self._run_id, metrics)
+        self._client.set_tag(self._run_id, "mlflow.note.content", reason)
 
     def end(self, status: str) -> None:
         """End the run, and a child that is still open, as `FINISHED`, `FAILED` or `KILLED`."""
         for run_id in reversed(self._open):
             self._client.set_terminated(run_id, status)
 
-    def _is_saved(self, name: str) -> bool:
-        return name in self._nodes and self._catalog.exists(name)
+    def _end_killed_runs(self, project: Path) -> None:
+        """Give runs of this project, on this machine, the status that `kill -9` left open."""
+        for run in self._client.search_runs([self._experiment_id], "status = 'RUNNING'"):
+            tags = run.data.tags
+            ours = tags.get("kedro_project") == self._tags["kedro_project"]
+            if ours and not is_alive(project, tags["kedro_run_id"]):
+                self._client.set_terminated(run.info.run_id, "KILLED")
 
     def _start(self, name: str, tags: Mapping[str, str]) -> str:
         run = self._client.create_run(self._experiment_id, tags=dict(tags), run_name=name)
@@ -143,48 +149,53 @@ class TrackedRun:
 
     def _log_candidate(self, name: str) -> None:
         metrics = self._catalog.load(f"{name}.metrics")
-        with self._child(name, {"mlflow.runColor": self._colours[name]}) as run_id:
+        colours = candidate_colours(self._catalog.load("parameters")["candidates"])
+        with self._child(name, {"mlflow.runColor": colours[name]}) as run_id:
             self._children[name] = run_id
             self._log_fitted(run_id, f"{name}.", metrics["settings"], metrics)
-            self._log_data(run_id, metrics, "train")
+            self._log_data(run_id, metrics)
 
     def _log_final_model(self) -> None:
         champion, metrics = map(self._catalog.load, ("champion", "final_metrics"))
         scores = {key: champion[key] for key in champion if key.startswith("validation_")} | metrics
-        description = results.describe_final_model(champion, metrics)
+        description = (
+            f"**{champion['candidate']}**, fitted on all training images of {metrics['data']}: "
+            f"test accuracy {accuracy_text(metrics, 'test')} on {metrics['n_test']:,} images. "
+            f"{champion['reason']} Its validation accuracy is that of the champion before it was "
+            f"fitted again; all other scores are of the test images."
+        )
         with self._child("final_model", {"mlflow.note.content": description}) as run_id:
             self._children[self._nodes["final_metrics"].namespace] = run_id
             model = self._log_fitted(run_id, "final_", champion["settings"], scores)
-            self._log_data(run_id, metrics, "train", "test")
+            self._log_data(run_id, metrics)
+            tests = {key: metrics[key] for key in metrics if key.startswith("test_accuracy")}
+            self._log(self._run_id, metrics=_metrics(tests))
+            name = self._catalog.load("params:tracking")["registered_model"]
             with unless_it_exists():
-                self._client.create_registered_model(self._model_name)
+                self._client.create_registered_model(name)
             registered = self._client.create_model_version(
-                self._model_name,
+                name,
                 model.artifact_location,  # MLflow would look for `models:/…` in its active store
                 run_id,
                 {key: str(metrics[key]) for key in ("data", "test_accuracy")},
                 description=description,
                 model_id=model.model_id,
             )
-            self._client.set_registered_model_alias(
-                self._model_name, "champion", registered.version
-            )
+            self._client.set_registered_model_alias(name, "champion", registered.version)
 
     def _log_trials(self, trials: pd.DataFrame) -> None:
         for row in trials.sort_values("trial").to_dict("records"):
             tags = {"trial_state": row["state"], "data_name": row["data"]}
             with self._child(f"trial_{row.pop('trial')}", tags) as run_id:
                 parameters = {name: str(row.pop(name)) for name in ("candidate", "learning_rate")}
-                scores = {name: value for name, value in numbers(row).items() if pd.notna(value)}
-                self._log(run_id, parameters, _metrics(scores))
+                self._log(run_id, parameters, _metrics(row))
 
     def _log_fitted(
         self, run_id: str, prefix: str, settings: Mapping[str, Any], scores: Mapping[str, Any]
     ) -> entities.LoggedModel:
         """Log a model and its history, which have this prefix in the catalog, with its scores."""
         fitted = self._catalog.load(f"{prefix}model")
-        history = self._catalog.load(f"{prefix}history")
-        parameters = results.hyperparameters(fitted, settings)
+        parameters = _hyperparameters(fitted, settings)
         model = self._client.create_logged_model(
             self._experiment_id, "model", run_id, params=parameters
         )
@@ -199,39 +210,34 @@ class TrackedRun:
                 input_example=examples,
                 # Without the build's name, `+cpu`: package indexes do not have it.
                 pip_requirements=[f"{p}=={version(p).partition('+')[0]}" for p in PACKAGES],
-                code_paths=[
-                    str(Path(mnist_kedro.__file__).parent)
-                ],  # loads where we are not installed
+                # The model loads where the project is not installed.
+                code_paths=[str(Path(mnist_kedro.__file__).parent)],
             )
             self._client.log_model_artifacts(model.model_id, folder)
         self._client.log_outputs(run_id, [entities.LoggedModelOutput(model.model_id, step=0)])
         self._client.finalize_logged_model(model.model_id, "READY")
-        values = numbers(scores)
-        end = {"validation_accuracy": values.pop("validation_accuracy")}  # of the curve
-        metrics = _metrics(end, len(history), model.model_id) + _metrics(values, 0, model.model_id)
-        for name, epoch, value in results.curves(history):
-            metrics += _metrics({name: value}, epoch)
+
+        # The score of the fitted model ends the curve, in the place of the last epoch's.
+        others = dict(scores)
+        end = {"validation_accuracy": others.pop("validation_accuracy")}
+        curves = self._catalog.load(f"{prefix}history").set_index("epoch").drop(columns="seconds")
+        curves.loc[len(curves), "validation_accuracy"] = np.nan
+        metrics = _metrics(others, 0, model.model_id) + _metrics(end, len(curves), model.model_id)
+        for epoch, row in curves.iterrows():
+            metrics += _metrics(row, epoch)
         self._log(run_id, parameters, metrics)
         return model
 
-    def _log_data(self, run_id: str, metrics: Mapping[str, Any], *splits: str) -> None:
-        """Log the data on which these metrics rest; the images, too, if they are still the same."""
+    def _log_data(self, run_id: str, metrics: Mapping[str, Any]) -> None:
+        """Log the data on which these metrics rest."""
         tags = {"data_name": metrics["data"]}
         tags |= {name: metrics[name] for name in metrics if name.endswith("_sha256")}
         profile = self._catalog.load("dataset_profile")
-        if profile["data_sha256"] == metrics["data_sha256"]:
+        if profile["data_sha256"] == metrics["data_sha256"]:  # else it is of newer data
             tags["data_source"] = profile["source"]
-            for split in splits:
-                data = from_numpy(
-                    self._catalog.load(f"{split}_images"),
-                    targets=self._catalog.load(f"{split}_labels"),
-                    source=CodeDatasetSource(tags),
-                    name=f"{metrics['data']}, {split}",
-                    digest=metrics["data_sha256"][:DIGEST_LENGTH],
-                )
-                context = [entities.InputTag("mlflow.data.context", split)]
-                inputs = [entities.DatasetInput(entities.Dataset(**data.to_dict()), context)]
-                self._client.log_inputs(run_id, inputs)
+        digest = metrics["data_sha256"][:DIGEST_LENGTH]
+        data = entities.Dataset(metrics["data"], digest, "code", json.dumps({"tags": tags}))
+        self._client.log_inputs(run_id, [entities.DatasetInput(data, tags=[])])
         for key, value in tags.items():
             self._client.set_tag(run_id, key, value)
 
@@ -241,29 +247,54 @@ class TrackedRun:
         parameters: Mapping[str, str] = {},
         metrics: Sequence[entities.Metric] = (),
     ) -> None:
-        """Log parameters and metrics, in as many batches as MLflow wants."""
-        params = [entities.Param(name, value) for name, value in parameters.items()]
-        for start in range(0, max(len(params), len(metrics)), BATCH):
-            batch = slice(start, start + BATCH)
-            self._client.log_batch(run_id, metrics[batch], params[batch])
+        params = [entities.Param(*each) for each in parameters.items()]
+        self._client.log_batch(run_id, metrics, params)
 
-    def _log_files(self, run_id: str, names: Iterable[str]) -> None:
-        """Log the files of these datasets that people read, as they were saved."""
+    def _log_files(self) -> None:
+        """Log the files that people read, as they were saved."""
         with TemporaryDirectory() as folder:
-            for name in names:
+            for name, node in self._nodes.items():
+                run_id = self._run_id if name in REPORTS else self._children.get(node.namespace)
                 dataset = self._catalog.get(name)
                 if (
-                    isinstance(dataset, FileDataset)
+                    run_id
+                    and isinstance(dataset, FileDataset)
                     and PurePath(dataset.place()).suffix in COPIED
                     and self._catalog.exists(name)
                 ):
-                    dataset.copy_to(Path(folder))
-            self._client.log_artifacts(run_id, folder)
+                    self._client.log_artifact(run_id, str(dataset.copy_to(Path(folder))))
+
+
+def _public_parameters(parameters: Mapping[str, Any]) -> dict[str, str]:
+    """Return those that everybody may see, flat, without the passwords in addresses."""
+    return {
+        name: public_address(value)
+        for name, value in _flatten(parameters).items()
+        if not name.startswith(PRIVATE)
+    }
+
+
+def _hyperparameters(model: Classifier, settings: Mapping[str, Any]) -> dict[str, str]:
+    """Return all of a candidate's settings, and those of its classifier that no file names."""
+    steps = getattr(model, "steps", None)  # a Pipeline: its last step is the classifier
+    classifier: Any = steps[-1][1] if steps else model
+    named = {name: value for name, value in settings.items() if name != "hyperparameters"}
+    return _flatten(named | classifier.get_params(deep=False))
+
+
+def _flatten(values: Mapping[str, Any]) -> dict[str, str]:
+    """Return nested parameters as texts, with dots between the levels' names."""
+    plain = to_jsonable_python(values, fallback=str)  # as in YAML: no tuples
+    return {str(name): str(value) for name, value in pd.json_normalize(plain).iloc[0].items()}
 
 
 def _metrics(
-    values: Mapping[str, float], step: int = 0, model_id: str | None = None
+    values: Mapping[Any, Any], step: int = 0, model_id: str | None = None
 ) -> list[entities.Metric]:
-    """Return numbers as MLflow's metrics, measured now."""
+    """Return those of these values that are numbers as MLflow's metrics, measured now."""
     now = round(1000 * time.time())  # milliseconds
-    return [entities.Metric(name, value, now, step, model_id) for name, value in values.items()]
+    return [
+        entities.Metric(name, value, now, step, model_id)
+        for name, value in values.items()
+        if isinstance(value, int | float) and not np.isnan(value)
+    ]

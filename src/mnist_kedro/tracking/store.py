@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import platform
-import re
 import sqlite3
 from contextlib import closing, contextmanager, nullcontext, suppress
 from typing import TYPE_CHECKING, Annotated
@@ -12,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import Field
 
 from mnist_kedro.parameters import Name, Parameters, UserError, public_address
-from mnist_kedro.run.lock import is_alive
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,9 +18,7 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 ADDRESS = "MLFLOW_TRACKING_URI"
-READABLE = re.compile(r"[^@]*|[^:/]+://(/.*|[^@/?#]*@[^@]*)")  # addresses with their passwords
 ANSWER_SECONDS = 5  # within which a server or database answers, or counts as out of reach
-SIGN_OF_LIFE = "api/2.0/mlflow/experiments/search?max_results=1"  # hung servers still serve /health
 # MLflow reads these from the environment alone. What the user has set stays.
 ENVIRONMENT = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",  # a server that dies costs seconds, not minutes
@@ -56,47 +51,34 @@ class TrackingParameters(Parameters):
 def open_experiment(parameters: TrackingParameters, project: Path) -> tuple[MlflowClient, str]:
     """Return a client and the id of the experiment, which is made if it is not there yet.
 
-    Runs of this project, on this machine, that were killed get the status KILLED.
-
     Raises:
         UserError: The address cannot be read.
         Exception: One of `refusals()`.
     """
     uri = parameters.address(project)
-    if not READABLE.fullmatch(uri):
+    login = uri.partition("://")[2].rpartition("@")[0]
+    if set(login) & set("/?#@") and not uri.startswith("sqlite"):
         raise UserError(
-            f"expected the address of a server or database in 'tracking.uri' or {ADDRESS}, found "
-            f"one in which the password has no clear end: write @ as %40, / as %2F and % as %25"
+            f"expected an address in 'tracking.uri' or {ADDRESS}, found one in which the end of "
+            f"the password is not clear: write @ as %40, / as %2F, ? as %3F and # as %23"
         )
-    server = uri.startswith("http")
-    if server:
-        _check_server(uri)
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     from filelock import FileLock
     from mlflow import MlflowClient
 
+    server = uri.startswith("http")
     # Two processes that make the same tables break each other's.
     with nullcontext() if server else FileLock(project / "mlflow.db.lock"):
         if uri == _local_database(project):
             _remove_half_made(project / "mlflow.db")
-        _check_database(uri)
+        _ask_for_sign_of_life(uri)
         client = MlflowClient(uri)
         with unless_it_exists():
             artifacts = None if server else (project.resolve() / "mlartifacts").as_uri()
             client.create_experiment(parameters.experiment, artifacts)
-    experiment: str = client.get_experiment_by_name(parameters.experiment).experiment_id  # type: ignore[union-attr]
-    for run in client.search_runs([experiment], "attributes.status = 'RUNNING'"):
-        tags = run.data.tags
-        ours = tags.get("kedro_project") == project_tag(project)
-        if ours and not is_alive(project, tags["kedro_run_id"]):
-            client.set_terminated(run.info.run_id, "KILLED")
-    return client, experiment
-
-
-def project_tag(project: Path) -> str:
-    """Return what tells this project, on this machine, from others that share a server."""
-    return f"{platform.node()}:{project.resolve()}"
+    experiment = client.get_experiment_by_name(parameters.experiment)
+    return client, experiment.experiment_id  # type: ignore[union-attr]
 
 
 @contextmanager
@@ -129,22 +111,16 @@ def _local_database(project: Path) -> str:
     return f"sqlite:///{project.resolve() / 'mlflow.db'}"
 
 
-def _check_server(uri: str) -> None:
-    """Ask a server for a sign of life: MLflow's own client would try for minutes."""
-    import requests
+def _ask_for_sign_of_life(uri: str) -> None:
+    """Ask a server or a database for an answer: MLflow's own client would try for minutes."""
+    if uri.startswith("http"):
+        import requests
 
-    try:
         with suppress(requests.exceptions.SSLError):  # it lives; MLflow may know its certificate
-            requests.get(f"{uri.rstrip('/')}/{SIGN_OF_LIFE}", timeout=ANSWER_SECONDS)
-    except requests.RequestException:
-        raise ConnectionError(f"no server that answers within {ANSWER_SECONDS} s") from None
+            requests.get(f"{uri.rstrip('/')}/health", timeout=ANSWER_SECONDS)
+    elif uri.startswith(("sqlite", "postgresql", "mysql")):
+        from sqlalchemy import NullPool, create_engine
 
-
-def _check_database(uri: str) -> None:
-    """Open and close a database: MLflow would try for minutes."""
-    from sqlalchemy import NullPool, create_engine
-
-    if uri.startswith(("sqlite", "postgresql", "mysql")):
         limit = {} if uri.startswith("sqlite") else {"connect_timeout": ANSWER_SECONDS}
         create_engine(uri, connect_args=limit, poolclass=NullPool).connect().close()
 
