@@ -20,6 +20,8 @@ pytestmark = pytest.mark.slow
 RUNNER = "--runner=mnist_kedro.runners.DaskRunner"
 ENDLESS = ("--namespaces=mlp_64", "--params=candidates.mlp_64.hyperparameters.epochs=1000000")
 
+MODEL = "mnist_kedro.datasets.ModelDataset"  # a file that is whole or absent
+
 
 @pytest.fixture(scope="module")
 def address():
@@ -38,7 +40,7 @@ def run(tmp_path, marker):
     """Function that runs one node on workers; returns what it saved."""
 
     def run(function, runner, **entry):
-        file = {"type": "mnist_kedro.datasets.ModelDataset", "filepath": str(tmp_path / "output"), **entry}
+        file = {"type": MODEL, "filepath": str(tmp_path / "output"), **entry}
         catalog = DataCatalog.from_config({"output": file}, save_version="v1")
         catalog["marker"] = str(marker)
         runner.run(Pipeline([node(function, "marker", "output", name="it")]), catalog, run_id="v1")
@@ -103,7 +105,7 @@ def test_a_node_whose_worker_dies_runs_again(run, address, marker):
 
 def test_what_a_dead_worker_has_saved_is_not_overwritten(tmp_path, marker, address):
     names = ("left", "right")
-    file = {"type": "mnist_kedro.datasets.ModelDataset", "versioned": True}
+    file = {"type": MODEL, "versioned": True}
     files = {name: file | {"filepath": str(tmp_path / name)} for name in names}
     catalog = DataCatalog.from_config(files, save_version="v1")
     catalog["marker"] = str(marker)

@@ -19,9 +19,18 @@ from tests.serving.mean_digits import (
     save_champion,
 )
 
+GET = b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n"
+
 
 def connect(client):
     return socket.create_connection(("127.0.0.1", client.port), timeout=SECONDS)
+
+
+def test_a_thousand_requests_in_one_write_are_all_answered(client):
+    with connect(client) as connection:
+        connection.sendall(999 * GET + GET.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
+        answers = b"".join(iter(lambda: connection.recv(2**16), b""))
+    assert answers.count(b"HTTP/1.1 200 OK\r\n") == 1000
 
 
 def test_who_hangs_up_does_no_harm(client, caplog):
