@@ -28,7 +28,7 @@ from benchmarks.commands import KEDRO, run
 from benchmarks.default_run import copy_project
 from benchmarks.measure import Row, announce, compare, in_turn
 from mnist_kedro.data.sources import embedded_digits
-from mnist_kedro.images.imaging import read_picture
+from mnist_kedro.images.normalization import read_picture
 from mnist_kedro.serving.champion import Champion, open_champion
 
 if TYPE_CHECKING:

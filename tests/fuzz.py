@@ -25,7 +25,7 @@ from PIL import Image
 from mnist_kedro.formats.idx import IdxFormatError, idx_header, read_idx
 from mnist_kedro.formats.pictures import PictureError, decode_picture
 from mnist_kedro.images.image_files import find_pictures
-from mnist_kedro.images.imaging import to_mnist_format
+from mnist_kedro.images.normalization import to_mnist_format
 from mnist_kedro.serving.app import create_app
 from mnist_kedro.serving.champion import open_champion
 from tests.drawings import STROKES, draw, on_paper

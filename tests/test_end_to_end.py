@@ -185,7 +185,7 @@ def test_parts_run_alone_and_versions_can_be_chosen(used_project, run_kedro):
         (
             "01_raw/train-labels-idx1-ubyte",
             "data_split",
-            "expected 1,437 bytes of data for the dimensions (1437,), found 1,436",
+            "expected 1,437 bytes of data for dimensions (1437,), found 1,436",
         ),
     ],
 )

@@ -7,6 +7,7 @@ import pytest
 from kedro.framework.hooks.manager import _create_hook_manager
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.pipeline import node, pipeline
+from kedro_datasets.pandas import SQLQueryDataset
 
 import mnist_kedro
 from mnist_kedro import hooks
@@ -55,6 +56,7 @@ def begin(tmp_path):
         given = run_params(project_path=str(tmp_path)) | changes
         managers.append((manager, given))
         manager.hook.before_pipeline_run(run_params=given, pipeline=pipe, catalog=catalog)
+        return manager, given
 
     yield begin
     for manager, given in managers:
@@ -105,6 +107,34 @@ def test_a_run_that_another_hook_refuses_has_ended(begin, tmp_path):
     with pytest.raises(ConnectionError):
         begin(COUNT, catalog_of(images=[]), Refuses())
     assert list((tmp_path / ".runs").iterdir()) == []
+
+
+def test_a_summary_that_fails_ends_the_run_all_the_same(begin, tmp_path, monkeypatch):
+    def fail(*_):
+        raise SystemExit(1)  # as on a closed pipe
+
+    monkeypatch.setattr("mnist_kedro.run.summary.print_summary", fail)
+    manager, given = begin(COUNT, catalog_of(images=[]))
+    with pytest.raises(SystemExit):
+        manager.hook.after_pipeline_run(
+            run_params=given | {"env": None}, run_result={}, pipeline=COUNT, catalog=None
+        )
+    assert list((tmp_path / ".runs").iterdir()) == []
+
+
+def test_an_input_of_which_only_loading_tells_is_not_missed(begin):
+    sql = SQLQueryDataset(sql="SELECT 1 AS a", credentials={"con": "sqlite://"})
+    begin(pipeline([node(len, "query", "n")]), DataCatalog({"query": sql}))
+
+
+def test_where_a_node_reads_all_parameters_any_may_stand(monkeypatch):
+    pipelines = {"a": pipeline([node(len, "parameters", "n")])}
+    monkeypatch.setattr(hooks, "pipelines", pipelines)
+    ProjectHooks().after_catalog_created({"parameters": {}, "params:data_splitt": 1})
+
+
+def test_a_parameter_like_no_other_may_be_for_a_file_of_the_configuration(known_pipelines):
+    ProjectHooks().after_catalog_created({"params:where": 1})
 
 
 def test_parameters_that_the_run_does_not_read_are_named(begin, caplog):

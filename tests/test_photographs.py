@@ -11,7 +11,7 @@ from benchmarks.data import load_mnist
 from mnist_kedro.classifiers.build import Candidate, build_classifier
 from mnist_kedro.data.sources import embedded_digits
 from mnist_kedro.formats.pictures import decode_picture
-from mnist_kedro.images.imaging import read_picture, to_mnist_format
+from mnist_kedro.images.normalization import read_picture, to_mnist_format
 from tests.photographs import photograph
 
 SHOWN = 120  # photographs

@@ -27,7 +27,7 @@ from omegaconf.errors import InterpolationResolutionError
 from mnist_kedro.parameters import UserError, unknown_name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from kedro.framework.startup import ProjectMetadata
 
@@ -89,18 +89,18 @@ def stopped_by_signals() -> Iterator[None]:
         raise SystemExit(SHELL + number)
 
     for number, handler in before.items():
-        if handler is not signal.SIG_IGN:  # as a shell has it for what runs in the background
+        if handler not in (None, signal.SIG_IGN):  # a shell's background jobs ignore Ctrl-C
             signal.signal(number, stop)
     try:
         yield
-    except SystemExit:
-        click.echo(STOPPED, err=True)
-        raise
     finally:
+        if timers:
+            click.echo(STOPPED, err=True)
         for timer in timers:
             timer.cancel()
         for number, handler in before.items():
-            signal.signal(number, handler)
+            if handler is not None:
+                signal.signal(number, handler)
 
 
 def _run(**options: Any) -> dict[str, Any]:  # noqa: ANN401 (Kedro's)
@@ -108,10 +108,18 @@ def _run(**options: Any) -> dict[str, Any]:  # noqa: ANN401 (Kedro's)
         try:
             return cast("Callable[..., dict[str, Any]]", kedro_run.callback)(**options)
         except ValueError:
-            for name in options["pipelines"] or [options["pipeline"] or "__default__"]:
-                if name not in pipelines:
-                    raise UserError(unknown_name("pipeline", name, pipelines)) from None
+            _check_names(options)
             raise
+
+
+def _check_names(options: Mapping[str, Any]) -> None:
+    """Say which pipeline or namespace of a command line there is none of: Kedro raises for both."""
+    nodes = [node for each in pipelines.values() for node in each.nodes]
+    known = {"pipelines": set(pipelines), "namespaces": {str(node.namespace) for node in nodes}}
+    for option, names in known.items():
+        for name in options[option] or ():
+            if name not in names:
+                raise UserError(unknown_name(option[:-1], name, names)) from None
 
 
 run = copy.copy(kedro_run)
@@ -171,8 +179,12 @@ def _served_catalog(
 
     os.chdir(metadata.project_path)  # to which paths in the catalog are relative
     session = KedroSession.create(metadata.project_path, env=env, conf_source=conf_source)
-    catalog = session.load_context().config_loader["catalog"]
-    return DataCatalog.from_config({name: catalog[name] for name in (MODEL, MANIFEST)})
+    loader = session.load_context().config_loader
+    credentials: dict[str, Any] = {}
+    with suppress(MissingConfigException):
+        credentials = loader["credentials"]
+    served = {name: loader["catalog"][name] for name in (MODEL, MANIFEST)}
+    return DataCatalog.from_config(served, credentials)
 
 
 def _has_desktop() -> bool:

@@ -5,18 +5,20 @@ from __future__ import annotations
 import logging
 import platform
 import subprocess
+from difflib import get_close_matches
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kedro.framework.hooks import hook_impl
 from kedro.framework.project import pipelines
+from kedro.io import AbstractVersionedDataset, MemoryDataset
 from omegaconf import OmegaConf
 
 import mnist_kedro
 from mnist_kedro.parameters import UserError, unknown_name
 from mnist_kedro.run.lock import release, take_version
-from mnist_kedro.run.versions import pin_versions
+from mnist_kedro.run.versions import is_parameter, pin_versions
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -62,15 +64,17 @@ class ProjectHooks:
         Raises:
             UserError: There is one.
         """
+        if any("parameters" in each.inputs() for each in pipelines.values()):
+            return  # a node reads all of them
         known = {name for each in pipelines.values() for name in _parameters(each)} | READ_BY_HOOKS
-        for name in parameters:
-            path = name.removeprefix("params:")
-            if path == name:  # "parameters", all of them together
+        for path in (name.removeprefix("params:") for name in parameters if ":" in name):
+            if any(f"{path}.".startswith(f"{k}.") or k.startswith(f"{path}.") for k in known):
                 continue
-            if not any(f"{path}.".startswith(f"{k}.") or k.startswith(f"{path}.") for k in known):
-                new = path.startswith("candidates.")
-                hint = "; new candidates go into conf/base/parameters_model_training.yml" * new
+            if path.startswith("candidates."):
+                hint = "; new candidates go into conf/base/parameters_model_training.yml"
                 raise UserError(unknown_name("parameter", path, known) + hint)
+            if get_close_matches(path, known, n=1):  # others may be for files in `conf/`
+                raise UserError(unknown_name("parameter", path, known))
 
     @hook_impl(wrapper=True)
     def before_pipeline_run(
@@ -85,29 +89,28 @@ class ProjectHooks:
             UserError: An input is not there, or another run has the same version.
         """
         project, run_id = Path(run_params["project_path"]), run_params["run_id"]
-        inputs = sorted(pipeline.inputs() - _parameters(pipeline, prefix="params:") - {PROVENANCE})
-        if missing := [name for name in inputs if not catalog.exists(name)]:
+        if missing := sorted(name for name in pipeline.inputs() if _is_missing(catalog, name)):
             raise UserError(
                 f"expected {', '.join(missing)} to be saved by an earlier run, found nothing: "
                 f"run `kedro run` first, or just the stage or candidate that saves it"
             )
         _warn_of_idle_parameters(run_params.get("runtime_params") or {}, pipeline)
         self._locks[run_id] = take_version(project, run_id)
-        catalog[PROVENANCE] = {
-            "run_id": run_id,
-            "versions": pin_versions(
-                pipeline,
-                catalog,
-                run_id,
-                run_params["load_versions"] or {},
-                only_missing=run_params["only_missing_outputs"],
-            ),
-            **_describe_code(project),
-            "packages": {"mnist_kedro": mnist_kedro.__version__}
-            | {name: version(name) for name in PACKAGES},
-            "python": platform.python_version(),
-        }
         try:
+            catalog[PROVENANCE] = {
+                "run_id": run_id,
+                "versions": pin_versions(
+                    pipeline,
+                    catalog,
+                    run_id,
+                    run_params["load_versions"] or {},
+                    only_missing=run_params["only_missing_outputs"],
+                ),
+                **_describe_code(project),
+                "packages": {"mnist_kedro": mnist_kedro.__version__}
+                | {name: version(name) for name in PACKAGES},
+                "python": platform.python_version(),
+            }
             return (yield)
         except BaseException:
             self._end(run_params)
@@ -117,12 +120,13 @@ class ProjectHooks:
     def after_pipeline_run(
         self, run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog
     ) -> Generator[None, Any, Any]:
-        """Print what came out, then let other hooks say what they have to."""
+        """Print what came out, when other hooks have logged the run."""
         from mnist_kedro.run.summary import print_summary
 
-        print_summary(pipeline.all_outputs(), catalog, run_params["env"])
         try:
-            return (yield)
+            result = yield
+            print_summary(pipeline.all_outputs(), catalog, run_params["env"])
+            return result
         finally:
             self._end(run_params)
 
@@ -144,10 +148,19 @@ class ProjectHooks:
             release(lock)
 
 
-def _parameters(pipeline: Pipeline, prefix: str = "") -> set[str]:
+def _parameters(pipeline: Pipeline) -> set[str]:
     """Return the names of the parameters that a pipeline reads."""
     names = (name for name in pipeline.inputs() if name.startswith("params:"))
-    return {prefix + name.removeprefix("params:") for name in names}
+    return {name.removeprefix("params:") for name in names}
+
+
+def _is_missing(catalog: DataCatalog, name: str) -> bool:
+    """Tell whether an input is not there. Of a query or a web address, only loading can tell."""
+    if is_parameter(name) or name == PROVENANCE:
+        return False
+    dataset = catalog.get(name)
+    known = dataset is None or isinstance(dataset, AbstractVersionedDataset | MemoryDataset)
+    return known and not catalog.exists(name)
 
 
 def _warn_of_idle_parameters(runtime_params: dict[str, Any], pipeline: Pipeline) -> None:

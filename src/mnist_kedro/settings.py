@@ -28,7 +28,8 @@ os.environ.setdefault("PYTHONWARNINGS", f"ignore:{ORJSON}")
 PROJECT = find_kedro_project(Path.cwd()) or Path(__file__).parents[2]
 # Kedro looks for this file in the working directory only.
 LOGGING_FILE = PROJECT / "conf" / "logging.yml"
-if LOGGING_FILE.exists() and not Path("conf/logging.yml").exists():
+elsewhere = not Path("conf/logging.yml").exists() and "KEDRO_LOGGING_CONFIG" not in os.environ
+if elsewhere and LOGGING_FILE.exists():
     LOGGING.configure(yaml.safe_load(LOGGING_FILE.read_text(encoding="utf-8")))
 
 HOOKS = (ProjectHooks(), ProgressHooks(), TrackingHooks())

@@ -153,7 +153,7 @@ def test_a_model_of_another_classifier_is_refused():
 
 
 @pytest.mark.slow
-def test_an_export_prints_nothing_on_standard_output_and_predicting_needs_no_torch(tmp_path):
+def test_an_export_prints_nothing_and_predicting_needs_no_torch(tmp_path):
     (tmp_path / "model.onnx").write_bytes(exported("mlp"))
     load = (
         "import sys; from mnist_kedro.formats.onnx_predict import load_onnx\n"
@@ -169,4 +169,4 @@ def test_an_export_prints_nothing_on_standard_output_and_predicting_needs_no_tor
     for script in (load, export):
         command = [sys.executable, "-c", script]
         done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
-        assert (done.stdout, done.returncode) == ("", 0), done.stderr
+        assert (done.stdout, done.stderr, done.returncode) == ("", "", 0)

@@ -6,7 +6,7 @@ from PIL import Image
 
 from mnist_kedro.data import picture_folders
 from mnist_kedro.data.picture_folders import load_pictures, read_pictures
-from mnist_kedro.images.imaging import to_mnist_format
+from mnist_kedro.images.normalization import to_mnist_format
 from mnist_kedro.parameters import UserError
 from tests.drawings import STROKES, draw, on_paper
 

@@ -7,7 +7,7 @@ from PIL import Image
 
 from mnist_kedro.formats.idx import idx_header
 from mnist_kedro.images.image_files import find_pictures
-from mnist_kedro.images.imaging import to_mnist_format
+from mnist_kedro.images.normalization import to_mnist_format
 from mnist_kedro.parameters import UserError
 from tests.drawings import STROKES, draw, on_paper
 

@@ -182,7 +182,7 @@ def test_of_inference_the_number_the_model_and_the_files(printed, saved_in, vers
         ),
         contact_sheet=saved_in(JSONDataset, "contact_sheet.png", "now", {}),
         final_model=saved_in(JSONDataset, "model.json", "old", {}),
-        final_manifest=saved_in(JSONDataset, "manifest.json", version, FINAL_METRICS),
+        final_metrics=saved_in(JSONDataset, "metrics.json", version, FINAL_METRICS),
     )
     first = ["Predicted 1 of 2 images, by final_model,", "          cnn fitted on MNIST."]
     assert lines == [
@@ -201,13 +201,14 @@ def test_of_somebodys_pictures_what_each_shows(printed, saved_in):
         ),
         contact_sheet=MemoryDataset(),
         final_model=MemoryDataset(),
+        final_metrics=FINAL_METRICS,
     )
     rows = [line.split() for line in lines if ".png" in line]
     assert rows == [
         ["three.png", "three", "98.75", "%", "eight"],
         ["blank[.png", "expected", "a", "digit,", "found", "a", "blank", "picture"],
     ]
-    assert "Odd       1 with a warning." in lines
+    assert "Warnings  1 of them: see the table or the file." in lines
 
 
 def test_a_data_set_may_have_any_name(printed):

@@ -102,6 +102,29 @@ def test_only_missing_outputs_redoes_what_is_missing_older_or_rests_on_that(
     assert {name for name in ("model", "scores", "report") if not catalog.exists(name)} == redone
 
 
+def test_without_a_complete_version_the_latest_is_pinned(tmp_path, save):
+    save("1", "model")
+    save("2", "scores")
+    _, found = pin(tmp_path, pipeline([USE]))
+    assert (found["model"], found["scores"]) == ("1", "2")
+
+
+def test_what_passes_through_memory_is_as_old_as_its_input(tmp_path, save):
+    through_memory = pipeline(
+        [node(identity, "source", "memory"), node(identity, "memory", "model")]
+    )
+    save("1", "source", "model")
+    assert pin(tmp_path, through_memory, only_missing=True)[1]["model"] == "1"
+    save("2", "source")
+    assert pin(tmp_path, through_memory, only_missing=True)[1]["model"] == "9"
+
+
+def test_with_another_version_of_an_input_nothing_is_finished(tmp_path, save):
+    save("1", "source", "model", "scores", "report")
+    _, found = pin(tmp_path, BOTH, asked={"source": "1"}, only_missing=True)
+    assert found == {"source": "1", "model": "9", "scores": "9", "report": "9"}
+
+
 def test_a_validator_stays(tmp_path):
     validator = {"class": "tests.run.test_versions.Never", "on": ["save"]}
     config = {

@@ -12,7 +12,7 @@ from playwright.sync_api import expect
 
 from docs import digits, pages
 from mnist_kedro.data.sources import embedded_digits
-from mnist_kedro.images.imaging import read_picture
+from mnist_kedro.images.normalization import read_picture
 
 REFUSED = "Failed to load resource"  # what Chromium says of every answer that is an error
 # Hands a file over as dragging or the clipboard does.

@@ -196,7 +196,9 @@ def test_runs_of_one_process_do_not_meet_and_nothing_of_mlflow_is_changed(begin,
 def test_the_next_run_ends_killed_ones_of_this_project_alone(
     begin, database, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr("mnist_kedro.tracking.run.is_alive", lambda _, run_id: run_id != "dead")
+    monkeypatch.setattr(
+        "mnist_kedro.tracking.tracked_run.is_alive", lambda _, run_id: run_id != "dead"
+    )
     for run_id, project in (("dead", "a"), ("alive", "a"), ("dead", "b")):
         begin(run_id=run_id, project=tmp_path / project)
     begin(run_id="next", project=tmp_path / "a").finish()

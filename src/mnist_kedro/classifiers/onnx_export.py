@@ -7,6 +7,7 @@ Scaling and all other changes of the images are part of it.
 from __future__ import annotations
 
 import copy
+import logging
 import textwrap
 import warnings
 from typing import TYPE_CHECKING, Any
@@ -34,6 +35,9 @@ if TYPE_CHECKING:
 
 OPSETS = {"": 20, "ai.onnx.ml": 3}  # versions of ONNX's operators: what PyTorch writes, too
 TOLERANCE = 1e-4  # of a probability
+
+# It warns that there is no torchvision. PyTorch forgets levels that were set before its import.
+logging.getLogger("torch.onnx").setLevel(logging.ERROR)
 
 
 class OnnxExportError(UserError):

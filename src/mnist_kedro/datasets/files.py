@@ -68,7 +68,7 @@ class WholeFileSystem(LocalFileSystem):
         **options: Any,  # noqa: ANN401 (as fsspec's)
     ) -> IO[Any] | AbstractContextManager[IO[Any]]:
         """Open a file, as fsspec does; one to be written needs a `with` block."""
-        if "w" not in mode:
+        if "w" not in mode or options.get("compression"):  # what fsspec compresses, it writes
             file: IO[Any] = super().open(path, mode, **options)
             return file
         text_options = {name: options[name] for name in TEXT_OPTIONS if name in options}

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import onnxruntime
 
+from mnist_kedro.parameters import UserError
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -24,7 +26,7 @@ def load_onnx(exported: bytes) -> Callable[[NDArray[np.uint8]], NDArray[np.float
         Several threads may call it at once; each call uses the thread that makes it.
 
     Raises:
-        ValueError: ONNX Runtime cannot run it.
+        UserError: ONNX Runtime cannot run it.
     """
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1  # more are no faster for models this small
@@ -33,7 +35,7 @@ def load_onnx(exported: bytes) -> Callable[[NDArray[np.uint8]], NDArray[np.float
             exported, options, providers=["CPUExecutionProvider"]
         )
     except Exception as error:  # its errors share no other class
-        raise ValueError(f"expected a model that ONNX Runtime can run, found: {error}") from error
+        raise UserError(f"expected a model that ONNX Runtime can run, found: {error}") from error
 
     def predict(images: NDArray[np.uint8]) -> NDArray[np.float32]:
         probabilities: NDArray[np.float32]

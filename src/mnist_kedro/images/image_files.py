@@ -15,7 +15,7 @@ import numpy as np
 from mnist_kedro.formats.idx import GZIP_MAGIC, idx_header, read_idx
 from mnist_kedro.formats.mnist_format import SIDE
 from mnist_kedro.formats.pictures import WHITE, decode_picture
-from mnist_kedro.images.imaging import Seen, to_mnist_format
+from mnist_kedro.images.normalization import Seen, to_mnist_format
 from mnist_kedro.lazy import pd
 from mnist_kedro.parameters import UserError
 

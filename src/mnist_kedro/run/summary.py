@@ -152,16 +152,15 @@ def _say_trials(console: Console, trials: pd.DataFrame) -> None:
 def _say_predictions(console: Console, catalog: DataCatalog) -> None:
     predictions = catalog.load("predictions")
     who = "final_model"
-    known = catalog.exists("final_manifest")
-    # With --load-versions the latest manifest may be that of another model.
-    if known and _version(catalog, "final_manifest") == _version(catalog, who):
-        who = f"{who}, {_of(catalog.load('final_manifest'))}"
+    # With --load-versions the latest metrics may be those of another model.
+    if _version(catalog, "final_metrics") == _version(catalog, who):
+        who = f"{who}, {_of(catalog.load('final_metrics'))}"
     if not predictions["file"].str.startswith("test_images#").all():
         console.print(_predictions_table(predictions.head(PREDICTIONS)))
     count = f"{predictions['label'].count():,} of {len(predictions):,} images"
     _say(console, "Predicted", f"{count}, by {who}.")
     if odd := int(predictions["warning"].count()):
-        _say(console, "Odd", f"{odd:,} with a warning.")
+        _say(console, "Warnings", f"{odd:,} of them: see the table or the file.")
     _say_path(console, "File", catalog, "predictions")
     _say_path(console, "Pictures", catalog, "contact_sheet")
 

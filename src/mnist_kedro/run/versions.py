@@ -44,7 +44,7 @@ def pin_versions(
         only_missing: Whether finished nodes are left out (`--only-missing-outputs`).
 
     Returns:
-        The version of each dataset; `None` for one without versions, or that is not there yet.
+        The version of each dataset; `None` for one without versions.
     """
     made_with = {
         name: node.outputs
@@ -53,17 +53,23 @@ def pin_versions(
         for name in node.outputs
     }
     versions: Versions = {
-        name: asked.get(name) or latest_version(catalog, made_with.get(name, [name]))
+        name: asked.get(name)
+        or latest_version(catalog, made_with.get(name, [name]))
+        or latest_version(catalog, [name])
         for name in pipeline.inputs()
-        if not _is_parameter(name)
+        if name in catalog and not is_parameter(name)
     }
+    # When the content of each dataset was made. What the user names counts as new: nothing that
+    # was made of another version of it is finished.
+    made = {name: run_id if name in asked else version or "" for name, version in versions.items()}
     for node in pipeline.nodes:  # each after those whose outputs it reads
+        newest = max((made.get(name, "") for name in node.inputs), default="")
         finished = latest_version(catalog, node.outputs) if only_missing else None
-        inputs = [versions[name] for name in node.inputs if versions.get(name)]
-        is_finished = finished and all(str(version) <= finished for version in inputs)
+        own = finished if finished and newest <= finished else run_id
         for name in node.outputs:
-            own = finished if is_finished else run_id
-            versions[name] = (asked.get(name) or own) if _is_versioned(catalog.get(name)) else None
+            is_versioned = _is_versioned(catalog.get(name))
+            versions[name] = (asked.get(name) or own) if is_versioned else None
+            made[name] = own if is_versioned else newest
     for name, version in versions.items():
         _pin(catalog, name, Version(version, run_id))
     return dict(sorted(versions.items()))
@@ -76,7 +82,8 @@ def latest_version(catalog: DataCatalog, names: Iterable[str]) -> str | None:
     return max(set.intersection(*found), default=None) if found else None
 
 
-def _is_parameter(name: str) -> bool:
+def is_parameter(name: str) -> bool:
+    """Tell whether an input of a node is a parameter, or all of them."""
     return name == "parameters" or name.startswith("params:")
 
 

@@ -24,7 +24,7 @@ from starlette.requests import ClientDisconnect
 from mnist_kedro import __version__
 from mnist_kedro.formats.mnist_format import SIDE
 from mnist_kedro.formats.pictures import PictureError
-from mnist_kedro.images.imaging import read_picture
+from mnist_kedro.images.normalization import read_picture
 from mnist_kedro.parameters import UserError
 from mnist_kedro.serving.champion import Answer, Champion, Champions, Model
 

@@ -26,12 +26,12 @@ from mnist_kedro.tracking.store import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Generator
 
     from kedro.io import DataCatalog
     from kedro.pipeline import Pipeline
 
-    from mnist_kedro.tracking.run import TrackedRun
+    from mnist_kedro.tracking.tracked_run import TrackedRun
 
 logger = logging.getLogger(__name__)
 
@@ -42,6 +42,7 @@ class TrackingHooks:
     def __init__(self) -> None:
         # By process, too: one that is forked during a run must not log it.
         self._runs: dict[tuple[int, str | None], TrackedRun] = {}
+        atexit.register(self._end_all)  # Kedro calls no hook after Ctrl-C
 
     @hook_impl
     def before_pipeline_run(
@@ -58,7 +59,7 @@ class TrackingHooks:
         project, run_id = Path(run_params["project_path"]), run_params["run_id"]
         try:
             experiment = open_experiment(parameters, project)
-            from mnist_kedro.tracking.run import TrackedRun
+            from mnist_kedro.tracking.tracked_run import TrackedRun
 
             run = TrackedRun(experiment, run_params, pipeline, catalog)
         except refusals() as error:
@@ -69,22 +70,26 @@ class TrackingHooks:
                 f"tracking.enabled=false"
             ) from None  # what MLflow says in full may have the password
         self._runs[os.getpid(), run_id] = run
-        atexit.register(self._end, run_id, "KILLED")  # Kedro calls no hook after Ctrl-C
 
     @hook_impl
     def before_node_run(self, run_id: str | None) -> None:
         """Log the models that were saved before this node."""
         self._log(run_id, lambda run: run.log_models())
 
-    @hook_impl
-    def after_pipeline_run(self, run_params: dict[str, Any], catalog: DataCatalog) -> None:
-        """Log what is left, end the run, and say where it is."""
+    @hook_impl(wrapper=True)
+    def after_pipeline_run(
+        self, run_params: dict[str, Any], catalog: DataCatalog
+    ) -> Generator[None, Any, Any]:
+        """Log what is left, and end the run; after the summary, say where it is."""
         run_id = run_params["run_id"]
         self._log(run_id, lambda run: run.log_rest())
-        if self._end(run_id, "FINISHED"):
+        finished = self._end(run_id, "FINISHED")
+        result = yield
+        if finished:
             parameters = TrackingParameters.model_validate(catalog.load("params:tracking"))
             way = parameters.way_there(Path(run_params["project_path"]))
             click.echo(f"{click.style('MLflow', bold=True)}    {way}")
+        return result
 
     @hook_impl
     def on_pipeline_error(self, error: Exception, run_params: dict[str, Any]) -> None:
@@ -108,6 +113,12 @@ class TrackingHooks:
                     public_reason(error),
                     exc_info=not isinstance(error, refusals()),  # a bug
                 )
+
+    def _end_all(self) -> None:
+        """End what has not ended when this process does."""
+        for process, run_id in list(self._runs):
+            if process == os.getpid():
+                self._end(run_id, "KILLED")
 
     def _end(self, run_id: str | None, status: str) -> bool:
         """End a run with this status; return whether it was tracked until now."""

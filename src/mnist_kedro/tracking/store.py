@@ -98,7 +98,7 @@ def refusals() -> tuple[type[Exception], ...]:
     from mlflow.exceptions import MlflowException
     from sqlalchemy.exc import SQLAlchemyError
 
-    return (MlflowException, SQLAlchemyError, OSError, ImportError)
+    return (MlflowException, SQLAlchemyError, sqlite3.Error, OSError, ImportError)
 
 
 def public_reason(error: Exception) -> str:

@@ -9,7 +9,7 @@ from sklearn.svm import LinearSVC
 
 from mnist_kedro.classifiers.build import flatten_and_scale
 from mnist_kedro.formats.idx import idx_header
-from mnist_kedro.images.imaging import read_picture
+from mnist_kedro.images.normalization import read_picture
 from mnist_kedro.parameters import UserError
 from mnist_kedro.pipelines.inference.nodes import (
     BATCH,
@@ -24,7 +24,7 @@ COLUMNS = [
     *("second_label", "second_name", "second_confidence", "warning"),
 ]
 NAMES = list("abcdefghij")
-MANIFEST = {"classes": list(range(10)), "class_names": NAMES}
+METRICS = {"class_names": NAMES}
 NOTHING = InferenceParameters(images=None)
 
 
@@ -54,7 +54,7 @@ def texts(figure):
 
 def test_predictions_are_the_models_best_two(digits, model):
     images = digits.test_images[:5]
-    predictions, submission = predict_images(model, MANIFEST, images, NOTHING)
+    predictions, submission = predict_images(model, METRICS, images, NOTHING)
     assert predictions.columns.tolist() == COLUMNS
     assert predictions["file"].tolist() == [f"test_images#{number}" for number in range(1, 6)]
     probabilities = np.sort(model.predict_proba(images), axis=1)
@@ -82,7 +82,7 @@ def test_pictures_are_brought_to_the_format_and_their_warnings_stand_beside_them
     save_picture(tmp_path / "e.png", np.zeros((50, 50)))
     (tmp_path / "a.txt").write_text("no picture")
     parameters = InferenceParameters(images=tmp_path)
-    predictions, submission = predict_images(model, MANIFEST, digits.test_images, parameters)
+    predictions, submission = predict_images(model, METRICS, digits.test_images, parameters)
     assert predictions["file"].tolist() == ["a.txt", "b.png", "c.gif", "d.bmp", "e.png"]
     labels = predictions["label"].tolist()
     assert labels[1:3] == model.predict(np.stack([seen(five), seen(tiny)])).tolist()
@@ -107,7 +107,7 @@ def test_kaggles_table_becomes_its_submission(digits, model, tmp_path):
     table = pd.DataFrame(images.reshape(3, -1)).add_prefix("pixel")
     table.to_csv(tmp_path / "test.csv", index=False)
     parameters = InferenceParameters.model_validate({"images": str(tmp_path / "test.csv")})
-    _, submission = predict_images(model, MANIFEST, digits.test_images, parameters)
+    _, submission = predict_images(model, METRICS, digits.test_images, parameters)
     text = submission.to_csv(index=False)
     assert text.splitlines() == [
         "ImageId,Label",
@@ -129,7 +129,7 @@ def test_more_images_than_a_batch_stay_in_order_and_few_are_in_memory(digits, mo
             sizes.append(len(images))
             return model.predict_proba(images)
 
-    predictions, _ = predict_images(Watched(), MANIFEST, images, InferenceParameters(images=path))
+    predictions, _ = predict_images(Watched(), METRICS, images, InferenceParameters(images=path))
     assert sizes == [BATCH, BATCH, 3]
     np.testing.assert_array_equal(predictions["label"], model.predict(images))
     assert predictions["file"].iloc[[0, -1]].tolist() == ["mine#1", f"mine#{count}"]
@@ -142,14 +142,14 @@ def test_a_batch_of_nothing_readable_does_not_keep_the_others_from_being_read(
         (tmp_path / f"{number:03}.txt").write_text("no picture")
     save_picture(tmp_path / "z.png", draw(STROKES[5]))
     parameters = InferenceParameters(images=tmp_path)
-    predictions, _ = predict_images(model, MANIFEST, digits.test_images, parameters)
+    predictions, _ = predict_images(model, METRICS, digits.test_images, parameters)
     assert predictions["label"].notna().tolist() == [False] * BATCH + [True]
     assert str(predictions["label"].dtype) == "Int64"
 
 
 def test_a_model_without_probabilities_has_labels_only(digits):
     model = fit(digits, LinearSVC())
-    predictions, submission = predict_images(model, MANIFEST, digits.test_images[:9], NOTHING)
+    predictions, submission = predict_images(model, METRICS, digits.test_images[:9], NOTHING)
     assert predictions["label"].tolist() == model.predict(digits.test_images[:9]).tolist()
     assert submission["Label"].tolist() == predictions["label"].tolist()
     others = ["confidence", "second_label", "second_name", "second_confidence", "warning"]
@@ -168,12 +168,12 @@ def test_a_file_without_a_digit_is_an_error_that_names_it(name, data, why, digit
     file = tmp_path / name
     file.write_bytes(data)
     with pytest.raises(UserError, match=f"{name}: expected digits, found none: {why}"):
-        predict_images(model, MANIFEST, digits.test_images, InferenceParameters(images=file))
+        predict_images(model, METRICS, digits.test_images, InferenceParameters(images=file))
 
 
 def test_an_empty_folder_is_an_error(digits, model, tmp_path):
     with pytest.raises(UserError, match="expected digits, found none: it holds no images"):
-        predict_images(model, MANIFEST, digits.test_images, InferenceParameters(images=tmp_path))
+        predict_images(model, METRICS, digits.test_images, InferenceParameters(images=tmp_path))
 
 
 def test_what_is_not_there_is_refused_before_the_run():
@@ -187,7 +187,7 @@ def test_the_contact_sheet_shows_all_of_a_few_images(digits, model, tmp_path):
     (tmp_path / "b.txt").write_text("no picture")
     save_picture(tmp_path / "c.png", np.zeros((50, 50)))
     parameters = InferenceParameters(images=tmp_path)
-    predictions, _ = predict_images(model, MANIFEST, digits.test_images, parameters)
+    predictions, _ = predict_images(model, METRICS, digits.test_images, parameters)
     figure = draw_contact_sheet(predictions, digits.test_images, parameters)
     assert figure.get_suptitle() == "3 images"
     grey, image, blank = (one.get_array() for one in figure.axes[0].images)
@@ -199,7 +199,7 @@ def test_the_contact_sheet_shows_all_of_a_few_images(digits, model, tmp_path):
 
 def test_of_many_images_it_shows_the_least_certain_in_their_order(digits, model):
     images = digits.test_images[:100]
-    predictions, _ = predict_images(model, MANIFEST, images, NOTHING)
+    predictions, _ = predict_images(model, METRICS, images, NOTHING)
     predictions.loc[50:, "confidence"] = np.linspace(0.2, 0.1, 50)
     predictions.loc[:49, "confidence"] = 0.9
     figure = draw_contact_sheet(predictions, images, NOTHING)
@@ -210,6 +210,6 @@ def test_of_many_images_it_shows_the_least_certain_in_their_order(digits, model)
 
 
 def test_of_classes_that_are_numbers_the_submission_has_the_names(digits, model):
-    named = MANIFEST | {"class_names": [str(n + 1) for n in range(10)]}
+    named = METRICS | {"class_names": [str(n + 1) for n in range(10)]}
     predictions, submission = predict_images(model, named, digits.test_images[:20], NOTHING)
     assert submission["Label"].tolist() == (predictions["label"] + 1).tolist()

@@ -45,7 +45,7 @@ class InferenceParameters(Parameters):
 
 def predict_images(
     final_model: Classifier,
-    final_manifest: dict[str, Any],
+    final_metrics: dict[str, Any],
     test_images: NDArray[np.uint8],
     parameters: InferenceParameters,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -53,7 +53,7 @@ def predict_images(
 
     Args:
         final_model: A fitted classifier of images.
-        final_manifest: Has the names of its classes.
+        final_metrics: Has the names of its classes.
         test_images: `uint8 (n, 28, 28)`, read when `parameters` name no others.
         parameters: May name others, see `image_files.find_pictures`.
 
@@ -73,7 +73,8 @@ def predict_images(
     from mnist_kedro.images.image_files import see_all
 
     pictures = _pictures(test_images, parameters)
-    names = dict(zip(final_manifest["classes"], final_manifest["class_names"], strict=True))
+    class_names = final_metrics["class_names"]
+    names = {label: class_names[label] for label in final_model.classes_.tolist()}
     rows: list[tuple[Any, ...]] = []
     with tqdm(desc="inference", unit=" images", leave=False, disable=None) as bar:
         while batch := list(islice(pictures, BATCH)):

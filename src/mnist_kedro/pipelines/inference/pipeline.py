@@ -8,7 +8,7 @@ IMAGES = ["test_images", "params:inference"]
 NODES = [
     Node(
         predict_images,
-        ["final_model", "final_manifest", *IMAGES],
+        ["final_model", "final_metrics", *IMAGES],
         ["predictions", "submission"],
         name="predict_images",
     ),

@@ -9,7 +9,7 @@ from scipy import ndimage
 
 from mnist_kedro.data.sources import embedded_digits
 from mnist_kedro.formats.pictures import PictureError
-from mnist_kedro.images.imaging import SMALLEST, to_mnist_format
+from mnist_kedro.images.normalization import SMALLEST, to_mnist_format
 from tests.drawings import STROKES, draw, on_paper
 
 Y, X = np.mgrid[-1:1:200j, -1:1:160j]
