@@ -162,7 +162,7 @@ class Run:
         self.hooks.before_node_run(self.params["run_id"])
 
     def finish(self):
-        self.hooks.after_pipeline_run(self.params, self.catalog)
+        list(self.hooks.after_pipeline_run(self.params, self.catalog))  # a wrapper of others
 
     def fail(self, error):
         self.hooks.on_pipeline_error(error, self.params)

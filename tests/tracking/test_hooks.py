@@ -116,7 +116,7 @@ def test_a_run_that_is_not_tracked_leaves_nothing_says_nothing_and_imports_no_ml
         hooks = TrackingHooks()
         hooks.before_pipeline_run(params, None, catalog)
         hooks.before_node_run("1")
-        hooks.after_pipeline_run(params, catalog)
+        list(hooks.after_pipeline_run(params, catalog))
         hooks.on_pipeline_error(ValueError(), params)
         assert "mlflow" not in sys.modules
     """
