@@ -35,7 +35,7 @@ def main() -> None:
         run((*KEDRO, "run", "--pipelines=inference", "--params", parameters), PROJECT)
     predictions = pd.read_csv(max(PREDICTIONS.glob("*/predictions.csv")))
     shown = predictions["file"].str.extract(r"_(\d)\.")[0].astype(int)
-    right = int((predictions["label"] == shown).sum())
+    right = int((predictions["prediction"] == shown).sum())
     low, high = wilson_interval(right, len(predictions))
     print(
         f"{percent(right / len(predictions))} ({percent(low)} to {percent(high)}) of "

@@ -42,7 +42,7 @@ def main() -> None:
     with pages.chromium_page(1250, 700) as page:
         with pages.mlflow_ui(project) as url:
             pages.open_runs(page, url, "CHART")
-            pages.show_charts(page, "validation_accuracy", "fit_seconds", "loss")
+            pages.show_charts(page, "validation_accuracy", "fit_seconds", "train_loss")
             save(photograph(page), "mlflow")
         with pages.viz_site(project) as url:
             page.add_init_script(

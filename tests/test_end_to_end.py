@@ -88,7 +88,7 @@ def test_the_final_model_its_export_and_the_registered_one_are_what_was_scored(
     registered = mlflow.pyfunc.load_model("models:/mnist_kedro@champion")
     np.testing.assert_array_equal(registered.predict(images), predicted)
     assert list(predictions["file"]) == [f"test_images#{number}" for number in range(1, 361)]
-    np.testing.assert_array_equal(predictions["label"], predicted)
+    np.testing.assert_array_equal(predictions["prediction"], predicted)
     assert predictions["confidence"].between(0.1, 1).all()
     assert predictions["warning"].isna().all()
     assert list(submission["ImageId"]) == list(range(1, 361))
@@ -116,7 +116,7 @@ def test_every_candidate_and_the_final_model_are_reported(finished_project):
         classes, rows = load(project, report, predictions)
         assert list(classes) == ["class", "name", "precision", "recall", "f1", "images"]
         assert classes["images"].sum() == len(rows) in (287, 360)
-    for name in ["confusion_matrix", "misread_digits"]:
+    for name in ["confusion_matrix", "misclassified"]:
         assert len(pictures(project, f"*/{name}")) == len(CANDIDATES)
         assert len(pictures(project, name)) == 1
     assert len(pictures(project, "reliability_diagram")) == 1
@@ -124,20 +124,20 @@ def test_every_candidate_and_the_final_model_are_reported(finished_project):
 
 def test_the_card_says_what_the_files_say(finished_project):
     project, _ = finished_project
-    names = ("model_card", "champion", "final_metrics", "test_predictions", "suspected_labels")
+    names = ("model_card", "champion", "final_metrics", "test_predictions", "label_issues")
     card, champion, metrics, predictions, suspects = load(project, *names)
     assert card.startswith(f"# Model card: {champion['candidate']}\n")
     assert f"**{percent(metrics['test_accuracy'])} (" in card
     assert champion["reason"] in card
     assert "embedded digits (not MNIST)" in card
-    assert percent(metrics["expected_calibration_error"]) in card
+    assert percent(metrics["test_expected_calibration_error"]) in card
     assert versions(project, "08_reporting/model_card.md")[0] in card
     probabilities = predictions[[f"probability_{digit}" for digit in range(10)]]
     np.testing.assert_allclose(probabilities.max(axis=1), predictions["confidence"], atol=1e-6)
     chosen = predictions.loc[suspects["index"]]
-    np.testing.assert_array_equal(chosen["label"], suspects["label"])
-    own = probabilities.to_numpy()[suspects["index"], suspects["label"]]
-    np.testing.assert_array_equal(own, suspects["label_probability"])
+    np.testing.assert_array_equal(chosen["label"], suspects["given_label"])
+    own = probabilities.to_numpy()[suspects["index"], suspects["given_label"]]
+    np.testing.assert_array_equal(own, suspects["label_quality"])
 
 
 def test_final_runs_on_what_is_saved_and_refuses_other_data(used_project, run_kedro):
@@ -212,8 +212,8 @@ def test_a_scikit_learn_model_is_added_by_one_yaml_block(used_project, run_kedro
     assert set(leaderboard["candidate"]) == {"support_vectors", "logistic_regression"}
     row = leaderboard.set_index("candidate").loc["support_vectors"]
     assert row["validation_accuracy"] > 0.9
-    assert np.isnan(row["log_loss"])
-    assert len(pictures(used_project, "support_vectors/misread_digits")) == 1
+    assert np.isnan(row["validation_log_loss"])
+    assert len(pictures(used_project, "support_vectors/misclassified")) == 1
     assert model.steps[-1][1].C == 10
 
 

@@ -16,9 +16,9 @@ from mnist_kedro.pipelines.data_ingestion.nodes import ingest_images
 UNREACHABLE = "http://127.0.0.1:9/"
 # Of each environment the last class, and the lowest label in its files.
 LAST = {
-    "fashion": (9, "Ankle boot", 0),
+    "fashion_mnist": (9, "Ankle boot", 0),
     "kmnist": (9, "wo", 0),
-    "emnist": (46, "t", 0),
+    "emnist_balanced": (46, "t", 0),
     "emnist_digits": (9, "9", 0),
     "emnist_letters": (25, "Z", 1),
 }

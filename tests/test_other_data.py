@@ -40,15 +40,15 @@ def run(project, *arguments):
 def test_clothes(tmp_path):
     project = Project(tmp_path, READ, parameters={})
     quick = "candidates.mlp_64.hyperparameters.epochs=3"
-    run(project, "--env=fashion", f"{UNTRACKED},data_ingestion.source={DEBIANS},{quick}")
+    run(project, "--env=fashion_mnist", f"{UNTRACKED},data_ingestion.source={DEBIANS},{quick}")
     names = ("mlp_64.class_report", "predictions", "final_metrics", "final_manifest")
-    report, predictions, metrics, manifest = load(project.folder, *names, env="fashion")
+    report, predictions, metrics, manifest = load(project.folder, *names, env="fashion_mnist")
     assert {"Trouser", "Ankle boot"} <= set(report["name"])
     assert set(predictions["name"]) == set(report["name"])
     assert (metrics["data"], metrics["n_test"]) == ("Fashion-MNIST", 10_000)  # known by its sha256
     assert 0.83 < metrics["test_accuracy"] < 0.92
     assert manifest["class_names"][-1] == "Ankle boot"
-    assert {path.name for path in (project.folder / "data").iterdir()} == {"fashion"}
+    assert {path.name for path in (project.folder / "data").iterdir()} == {"fashion_mnist"}
 
 
 def test_a_folder_of_peoples_own_pictures(tmp_path):
@@ -69,7 +69,7 @@ def test_own_pictures_beside_the_data_set_and_a_second_test(tmp_path):
     project = Project(tmp_path, READ, parameters=EMBEDDED)
     draw_digits(tmp_path / "mine/train", {"4": 4, "7": 7})
     draw_digits(tmp_path / "others/test", {"4": 4, "7": 7}, pens=(8, 12))
-    more = f"data_ingestion.add={tmp_path / 'mine'}"
+    more = f"data_ingestion.extra_train_folder={tmp_path / 'mine'}"
     second = f"final_training.extra_test={tmp_path / 'others'}"
     done = run(project, f"{UNTRACKED},{more},{second}")
     profile, metrics = load(project.folder, "dataset_profile", "final_metrics")

@@ -90,5 +90,5 @@ def test_nothing_but_these_names_is_left_out(tmp_path):
     path.write_text('{"a": {"fit_seconds": 1, "b": [{"seconds": 2, "c": 3}]}, "log_loss": 0.1}')
     assert content(path) == {"a": {"b": [{"c": 3}]}, "log_loss": 0.1}
     path = tmp_path / "history.csv"
-    path.write_text("epoch,seconds,loss\n1,0.5,0.10\n")
-    assert content(path) == ",epoch,loss\n0,1,0.10\n"
+    path.write_text("epoch,seconds,train_loss\n1,0.5,0.10\n")
+    assert content(path) == ",epoch,train_loss\n0,1,0.10\n"

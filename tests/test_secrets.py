@@ -17,7 +17,7 @@ predictions:
 
 @pytest.mark.parametrize(
     ("load_args", "status"),
-    [("dtype: {file: str, name: str, second_name: str}", 0), ("no_such_option: 1", 1)],
+    [("dtype: {file: str, class_name: str, second_class_name: str}", 0), ("no_such_option: 1", 1)],
 )
 def test_credentials_are_told_nowhere(used_project, run_kedro, load_args, status):
     local = used_project / "conf" / "local"

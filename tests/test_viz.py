@@ -110,7 +110,7 @@ def test_charts_are_previewed(site):
     ("name", "path"),
     [
         ("sample_grid", "sample_grid.png"),
-        ("misread_digits", "misread_digits.png"),
+        ("misclassified", "misclassified.png"),
         ("cnn.confusion_matrix", "cnn/confusion_matrix.png"),
     ],
 )

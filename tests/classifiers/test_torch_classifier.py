@@ -65,7 +65,7 @@ def test_same_seed_same_pickle_to_the_bit_whatever_it_took():
     assert first.history_ != second.history_
     assert pickle.dumps(first) == pickle.dumps(second) != pickle.dumps(other)
     rows = pickle.loads(pickle.dumps(first)).history_
-    assert [set(row) for row in rows] == [{"epoch", "loss", "train_accuracy"}] * 2
+    assert [set(row) for row in rows] == [{"epoch", "train_loss", "train_accuracy"}] * 2
 
 
 def test_fitting_leaves_the_global_random_numbers_alone():
@@ -125,9 +125,9 @@ def test_history_has_a_row_per_epoch_and_watching_changes_nothing():
     assert watched.history_ == rows
     assert [row["epoch"] for row in rows] == [1, 2, 3]
     assert rows[-1]["validation_accuracy"] == watched.score(*TEST)
-    assert rows[0]["loss"] > rows[-1]["loss"]
+    assert rows[0]["train_loss"] > rows[-1]["train_loss"]
     assert rows[0]["seconds"] < rows[-1]["seconds"]
-    assert [row["loss"] for row in alone.history_] == [row["loss"] for row in rows]
+    assert [row["train_loss"] for row in alone.history_] == [row["train_loss"] for row in rows]
     assert "validation_accuracy" not in alone.history_[0]
     np.testing.assert_array_equal(alone.predict_proba(IMAGES), watched.predict_proba(IMAGES))
 

@@ -32,7 +32,7 @@ def traces(figure):
 def history(*losses):
     epochs = range(1, len(losses) + 1)
     accuracy = [1 - loss / 2 for loss in losses]
-    return pd.DataFrame({"epoch": epochs, "loss": losses, "validation_accuracy": accuracy})
+    return pd.DataFrame({"epoch": epochs, "train_loss": losses, "validation_accuracy": accuracy})
 
 
 def test_candidates_stand_at_cost_and_accuracy_beside_the_front():

@@ -12,11 +12,18 @@ GOOD = ("a.png", 5, 0.987, 3, 0.01, None)
 
 def sheet(*rows, pictures=(GREY, SEEN), title=""):
     """A contact sheet of these predictions, all with the same pictures; 5 is a sandal."""
-    columns = ["file", "label", "confidence", "second_label", "second_confidence", "warning"]
+    columns = [
+        "file",
+        "prediction",
+        "confidence",
+        "second_prediction",
+        "second_confidence",
+        "warning",
+    ]
     table = pd.DataFrame(rows, columns=columns)
-    table = table.astype({"label": "Int64", "second_label": "Int64", "confidence": float})
-    names = table["label"].map({5: "Sandal"}, na_action="ignore")
-    return plot_contact_sheet([pictures] * len(rows), table.assign(name=names), title)
+    table = table.astype({"prediction": "Int64", "second_prediction": "Int64", "confidence": float})
+    names = table["prediction"].map({5: "Sandal"}, na_action="ignore")
+    return plot_contact_sheet([pictures] * len(rows), table.assign(class_name=names), title)
 
 
 def texts(figure):

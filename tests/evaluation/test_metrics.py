@@ -26,12 +26,12 @@ PROBABILITIES = np.array(
 def test_scores_are_exact():
     scores = score_predictions(LABELS, PREDICTIONS, PROBABILITIES, "validation")
     assert scores["validation_accuracy"] == 4 / 5
-    assert scores["recall"] == {"0": 0.5, "1": 1.0, "2": 1.0}
-    assert scores["macro_f1"] == pytest.approx((2 / 3 + 4 / 5 + 1) / 3)
+    assert scores["validation_recall"] == {"0": 0.5, "1": 1.0, "2": 1.0}
+    assert scores["validation_macro_f1"] == pytest.approx((2 / 3 + 4 / 5 + 1) / 3)
     expected = -np.log([0.8, 0.2, 0.8, 1.0, 0.8]).mean()
-    assert scores["log_loss"] == pytest.approx(expected)
+    assert scores["validation_log_loss"] == pytest.approx(expected)
     # Thrice 80 % sure and right, once 60 % and wrong, once 100 % and right.
-    assert scores["expected_calibration_error"] == pytest.approx((3 * 0.2 + 0.6 + 0) / 5)
+    assert scores["validation_expected_calibration_error"] == pytest.approx((3 * 0.2 + 0.6 + 0) / 5)
     interval = scores["validation_accuracy_low"], scores["validation_accuracy_high"]
     assert interval == wilson_interval(4, 5)
 
@@ -103,7 +103,7 @@ def test_a_classifier_is_scored_timed_and_weighed(points):
     assert scores["predict_ms_per_image"] > 0
     assert scores["predict_ms_single_image"] > scores["predict_ms_per_image"]
     assert 500 < scores["model_bytes"] < 5000
-    assert scores["parameters"] == 15
+    assert scores["n_parameters"] == 15
     probabilities = ["probability_0", "probability_1", "probability_2"]
     assert list(table) == ["label", "prediction", "confidence", *probabilities]
     np.testing.assert_array_equal(table["label"], labels)
@@ -118,7 +118,7 @@ def test_a_classifier_is_scored_timed_and_weighed(points):
 
 def test_a_classifier_without_probabilities_is_scored_too(points):
     scores, table = score_classifier(SVC().fit(*points), *points, "test")
-    assert scores["log_loss"] is scores["expected_calibration_error"] is None
+    assert scores["test_log_loss"] is scores["test_expected_calibration_error"] is None
     assert list(table) == ["label", "prediction", "confidence"]
     assert table["confidence"].isna().all()
 

@@ -9,7 +9,7 @@ from mnist_kedro.evaluation.mistakes import (
     CAPTION,
     HARDEST,
     plot_confusion_matrix,
-    plot_misread_digits,
+    plot_misclassified,
     report_mistakes,
 )
 
@@ -89,8 +89,8 @@ def test_a_confusion_matrix_of_many_classes_has_room_for_all():
     assert all(one.x1 < other.x0 for one, other in pairwise(places))
 
 
-def test_misread_digits_stand_in_order_of_confidence(table, images):
-    (axes,) = plot_misread_digits(images, table, NAMES).axes
+def test_misclassified_stand_in_order_of_confidence(table, images):
+    (axes,) = plot_misclassified(images, table, NAMES).axes
     assert texts(axes) == ["2 read as 0, 100 %", "2 read as 0, 70 %", "0 read as 1, 40 %"]
     canvas = axes.images[0].get_array()
     assert canvas[0, [0, 28, 56, 84]].tolist() == [6, 5, 2, 0]
@@ -98,25 +98,25 @@ def test_misread_digits_stand_in_order_of_confidence(table, images):
 
 def test_only_the_hardest_are_drawn(table, images):
     many = table.loc[[2] * HARDEST + [6]]
-    figure = plot_misread_digits(images, many, NAMES)
+    figure = plot_misclassified(images, many, NAMES)
     shown = texts(figure.axes[0])
     assert shown == ["2 read as 0, 100 %"] + ["0 read as 1, 40 %"] * (HARDEST - 1)
     assert figure.get_suptitle() == "20 of 21 mistakes in 21 images, the most confident first"
 
 
-def test_misread_digits_without_confidence_keep_their_order(table, images):
-    figure = plot_misread_digits(images, table.assign(confidence=np.nan), NAMES)
+def test_misclassified_without_confidence_keep_their_order(table, images):
+    figure = plot_misclassified(images, table.assign(confidence=np.nan), NAMES)
     assert texts(figure.axes[0]) == ["0 read as 1", "2 read as 0", "2 read as 0"]
     assert figure.get_suptitle() == "3 of 3 mistakes in 7 images"
 
 
 def test_without_mistakes_a_sentence_says_so(table, images):
-    figure = plot_misread_digits(images, table.assign(prediction=LABELS), NAMES)
+    figure = plot_misclassified(images, table.assign(prediction=LABELS), NAMES)
     assert texts(figure) == ["None of 7 images is misread."]
 
 
 def test_images_stand_below_the_longest_caption(table, images):
-    (axes,) = plot_misread_digits(images, table.loc[[6] * 6], LONG).axes
+    (axes,) = plot_misclassified(images, table.loc[[6] * 6], LONG).axes
     assert texts(axes)[0] == "T-shirt/top read as\nTrouser, 100 %"
     canvas = axes.images[0].get_array()
     assert canvas.shape == (2 * (28 + 2 * CAPTION), 5 * 28)
@@ -129,4 +129,4 @@ def test_a_name_with_dollars_is_no_formula(table, images):
     figure = plot_confusion_matrix(table, report(names))
     figure.draw_without_rendering()
     assert [t.get_text() for t in figure.axes[0].get_yticklabels()] == [r"\$x^\$", "y", "z"]
-    plot_misread_digits(images, table, names).draw_without_rendering()
+    plot_misclassified(images, table, names).draw_without_rendering()

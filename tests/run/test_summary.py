@@ -67,13 +67,13 @@ def test_of_a_selection_the_table_the_champion_and_what_next(printed):
 
 
 def test_in_another_environment_the_next_steps_stay_in_it(printed):
-    lines = printed({"champion"}, env="fashion", champion=CHAMPION)
+    lines = printed({"champion"}, env="fashion_mnist", champion=CHAMPION)
     assert lines == [
         "Champion  cnn is best.",
-        "Next      kedro run --env=fashion --pipelines=final  fits and tests the champion",
+        "Next      kedro run --env=fashion_mnist --pipelines=final  fits and tests the champion",
     ]
-    lines = printed({"final_metrics"}, env="fashion", final_metrics=FINAL_METRICS)
-    assert lines[-1] == "Next      kedro viz run --env=fashion  shows the DAG, with pictures"
+    lines = printed({"final_metrics"}, env="fashion_mnist", final_metrics=FINAL_METRICS)
+    assert lines[-1] == "Next      kedro viz run --env=fashion_mnist  shows the DAG, with pictures"
 
 
 FOLDS = pd.DataFrame(
@@ -148,11 +148,11 @@ def test_of_a_second_test_its_accuracy(printed):
 PREDICTIONS = pd.DataFrame(
     {
         "file": ["three.png", "blank[.png"],
-        "label": pd.array([3, None], dtype="Int64"),
-        "name": ["three", None],
+        "prediction": pd.array([3, None], dtype="Int64"),
+        "class_name": ["three", None],
         "confidence": [0.9875, None],
-        "second_label": pd.array([8, None], dtype="Int64"),
-        "second_name": ["eight", None],
+        "second_prediction": pd.array([8, None], dtype="Int64"),
+        "second_class_name": ["eight", None],
         "second_confidence": [0.0125, None],
         "warning": [None, "expected a digit, found a blank picture"],
     }
@@ -197,7 +197,7 @@ def test_of_somebodys_pictures_what_each_shows(printed, saved_in):
         {"predictions"},
         predictions=saved_in(
             *(CSVDataset, "predictions.csv", "now", PREDICTIONS),
-            load_args={"dtype": {"label": "Int64", "second_label": "Int64"}},
+            load_args={"dtype": {"prediction": "Int64", "second_prediction": "Int64"}},
         ),
         contact_sheet=MemoryDataset(),
         final_model=MemoryDataset(),

@@ -37,7 +37,7 @@ TEST = {f"test_accuracy{end}": value for end, value in (("", 0.5), ("_low", 0.4)
 HISTORY = pd.DataFrame(
     {
         "epoch": np.arange(1, 401),
-        "loss": np.linspace(1, 0, 400),
+        "train_loss": np.linspace(1, 0, 400),
         "train_accuracy": np.linspace(0, 1, 400),
         "validation_accuracy": np.linspace(0.1, 0.8, 400),
         "seconds": 1.0,
@@ -62,7 +62,7 @@ SAVED = {
             "candidate": ["64", "128-64"],
             "learning_rate": [0.01, 0.1],
             "validation_accuracy": [0.9, 0.8],
-            "parameters": [50, np.nan],
+            "n_parameters": [50, np.nan],
             "data": "digits",
         }
     ),

@@ -93,7 +93,7 @@ def test_every_trial_of_a_search_is_logged(begin, database, tmp_path):
         "trial_0": {"candidate": "64", "learning_rate": "0.01"},
         "trial_1": {"candidate": "128-64", "learning_rate": "0.1"},
     }
-    assert runs["trial_0"].data.metrics == {"validation_accuracy": 0.9, "parameters": 50.0}
+    assert runs["trial_0"].data.metrics == {"validation_accuracy": 0.9, "n_parameters": 50.0}
     assert runs["trial_1"].data.metrics == {"validation_accuracy": 0.8}
     assert runs["trial_1"].data.tags["trial_state"] == "pruned"
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from mnist_kedro.classifiers.build import Classifier
     from mnist_kedro.data.splits import Labelled
 
-HISTORY_COLUMNS = ["epoch", "seconds", "loss", "train_accuracy", "validation_accuracy"]
+HISTORY_COLUMNS = ["epoch", "seconds", "train_loss", "train_accuracy", "validation_accuracy"]
 
 
 def fit_classifier(
@@ -40,7 +40,7 @@ def fit_classifier(
 
     Returns:
         The classifier, and a table with a row per epoch (one row for a classifier without): `epoch`
-        from 1, `seconds` of fitting so far, transformers included, `loss`, `train_accuracy`,
+        from 1, `seconds` of fitting so far, transformers included, `train_loss`, `train_accuracy`,
         `validation_accuracy`.
 
     Raises:
@@ -83,24 +83,17 @@ def predict_probabilities(
     return probabilities
 
 
-def count_parameters(classifier: Any) -> int | None:  # noqa: ANN401 (any estimator)
-    """Return how many numbers a fitted classifier has learned.
-
-    Those of a network or a linear model are its weights and biases; those of trees are their nodes.
-    `None` for a kind of model for which there is no such count.
-    """
+def count_weights(classifier: Any) -> int | None:  # noqa: ANN401 (any estimator)
+    """Return how many weights and biases a fitted classifier has; `None` for one that has none."""
     if steps := getattr(classifier, "steps", None):  # a Pipeline: its last step is the classifier
-        return count_parameters(steps[-1][1])
+        return count_weights(steps[-1][1])
     if (count := getattr(classifier, "n_parameters_", None)) is not None:
         return int(count)
     if hasattr(classifier, "coef_"):
         return int(classifier.coef_.size + np.size(classifier.intercept_))
     if hasattr(classifier, "coefs_"):
         return sum(int(part.size) for part in (*classifier.coefs_, *classifier.intercepts_))
-    if hasattr(classifier, "tree_"):
-        return int(classifier.tree_.node_count)
-    counts = [count_parameters(part) for part in np.ravel(getattr(classifier, "estimators_", []))]
-    return sum(filter(None, counts)) or None
+    return None
 
 
 def _split(classifier: Any) -> tuple[Any, Any]:  # noqa: ANN401 (any classifier)

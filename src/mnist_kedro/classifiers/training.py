@@ -88,7 +88,7 @@ def train(
 
     Yields:
         `epoch` from 1, `seconds` of training so far (without those of `validate` and of whoever
-        takes the rows), `loss` (mean cross-entropy) and `train_accuracy`, both measured while
+        takes the rows), `train_loss` (mean cross-entropy) and `train_accuracy`, both measured while
         training, and, with `validate`, `validation_accuracy`.
 
     Raises:
@@ -115,7 +115,7 @@ def train(
                 f"expected a finite loss, found {loss} in epoch {epoch}: lower 'learning_rate', "
                 f"which is {recipe.learning_rate}"
             )
-        row = {"epoch": epoch, "seconds": seconds, "loss": loss, "train_accuracy": accuracy}
+        row = {"epoch": epoch, "seconds": seconds, "train_loss": loss, "train_accuracy": accuracy}
         if validate:
             row["validation_accuracy"] = validate()
         bar.set_postfix(loss=f"{loss:.3f}", train_accuracy=f"{accuracy:.2%}")

@@ -86,7 +86,7 @@ def chart_learning_curves(**histories: pd.DataFrame) -> Chart:
 
     colours = candidate_colours(histories)
     curves = {name: history for name, history in histories.items() if len(history) > 1}
-    panels = {"loss": "training loss", "validation_accuracy": "validation accuracy"}
+    panels = {"train_loss": "training loss", "validation_accuracy": "validation accuracy"}
     figure = make_subplots(rows=2, shared_xaxes=True, subplot_titles=[*panels.values()])
     figure.update_annotations(font_size=12)
     figure.update_layout(template="none", title_text="Learning curves")

@@ -150,7 +150,7 @@ def _draw_picture(
 
 
 def _write(axes: Axes, row: Mapping[Hashable, Any], left: float, top: float) -> None:
-    label = "no digit" if pd.isna(row["label"]) else row["name"]
+    label = "no digit" if pd.isna(row["prediction"]) else row["class_name"]
     label += "" if pd.isna(row["confidence"]) else f"  {100 * row['confidence']:.0f} %"
     size = 11 if len(label) <= SHORT else 8
     warning = "" if pd.isna(row["warning"]) else shorten(row["warning"], WARNING_LENGTH)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mnist_kedro.classifiers.fit import count_parameters, predict_probabilities
+from mnist_kedro.classifiers.fit import count_weights, predict_probabilities
 from mnist_kedro.lazy import pd
 
 if TYPE_CHECKING:
@@ -47,14 +47,14 @@ def score_predictions(
     Args:
         labels: True labels `(n,)`.
         predictions: Predicted labels `(n,)`.
-        probabilities: `(n, n_classes)`, or `None`: then there is no `log_loss` and no
-            `expected_calibration_error`.
-        split: Named in the metrics: `<split>_accuracy`, with the ends of its 95 % interval in
-            `<split>_accuracy_low` and `_high`.
+        probabilities: `(n, n_classes)`, or `None`: then there is no log loss and no
+            expected calibration error.
+        split: With which the names of the metrics begin.
 
     Returns:
-        The accuracy and its interval, `macro_f1`, `log_loss`, `expected_calibration_error` and
-        `recall`, a mapping per class.
+        `<split>_accuracy`, with the ends of its 95 % interval in `<split>_accuracy_low` and
+        `_high`, `<split>_macro_f1`, `<split>_log_loss`, `<split>_expected_calibration_error` and
+        `<split>_recall`, a mapping per class.
     """
     from sklearn.metrics import f1_score, log_loss, recall_score
 
@@ -66,15 +66,16 @@ def score_predictions(
     if probabilities is not None:
         loss = float(log_loss(labels, probabilities, labels=classes))
         error = expected_calibration_error(reliability_table(probabilities.max(axis=1), correct))
-    return {
-        f"{split}_accuracy": float(correct.mean()),
-        f"{split}_accuracy_low": low,
-        f"{split}_accuracy_high": high,
+    scores = {
+        "accuracy": float(correct.mean()),
+        "accuracy_low": low,
+        "accuracy_high": high,
         "macro_f1": float(f1_score(labels, predictions, average="macro")),
         "log_loss": loss,
         "expected_calibration_error": error,
         "recall": {str(name): float(value) for name, value in zip(classes, recall, strict=True)},
     }
+    return {f"{split}_{name}": score for name, score in scores.items()}
 
 
 def score_classifier(
@@ -94,7 +95,7 @@ def score_classifier(
     Returns:
         The scores of `score_predictions`, `predict_ms_per_image` (all images in one call),
         `predict_ms_single_image` (one image a call, median), `model_bytes` (of the pickle) and
-        `parameters`; and a table with a row per image: `label`, `prediction`, `confidence` and,
+        `n_parameters`; and a table with a row per image: `label`, `prediction`, `confidence` and,
         if there are probabilities, `probability_<class>` of each class, to 6 digits.
     """
     start = time.perf_counter()
@@ -104,7 +105,7 @@ def score_classifier(
         "predict_ms_per_image": 1000 * seconds / len(images),
         "predict_ms_single_image": _single_prediction_ms(classifier, images),
         "model_bytes": len(pickle.dumps(classifier)),
-        "parameters": count_parameters(classifier),
+        "n_parameters": count_weights(classifier),
     }
     table = pd.DataFrame({"label": labels, "prediction": predictions, "confidence": np.nan})
     if probabilities is not None:

@@ -52,7 +52,7 @@ def report_mistakes(
     return (
         class_report,
         plot_confusion_matrix(predictions, class_report),
-        plot_misread_digits(images, predictions, class_names),
+        plot_misclassified(images, predictions, class_names),
     )
 
 
@@ -85,7 +85,7 @@ def plot_confusion_matrix(predictions: pd.DataFrame, class_report: pd.DataFrame)
     return figure
 
 
-def plot_misread_digits(
+def plot_misclassified(
     images: NDArray[np.uint8], predictions: pd.DataFrame, class_names: Sequence[str]
 ) -> Figure:
     """Draw the mistakes in which the classifier was most confident, up to `HARDEST` of them.

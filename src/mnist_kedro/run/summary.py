@@ -157,7 +157,7 @@ def _say_predictions(console: Console, catalog: DataCatalog) -> None:
         who = f"{who}, {_of(catalog.load('final_metrics'))}"
     if not predictions["file"].str.startswith("test_images#").all():
         console.print(_predictions_table(predictions.head(PREDICTIONS)))
-    count = f"{predictions['label'].count():,} of {len(predictions):,} images"
+    count = f"{predictions['prediction'].count():,} of {len(predictions):,} images"
     _say(console, "Predicted", f"{count}, by {who}.")
     if odd := int(predictions["warning"].count()):
         _say(console, "Warnings", f"{odd:,} of them: see the table or the file.")
@@ -214,11 +214,11 @@ def _folds_table(board: pd.DataFrame) -> Table:
 def _predictions_table(predictions: pd.DataFrame) -> Table:
     """Return the table of what was read in somebody's pictures."""
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    for name in ("file", "label", "confidence", "second", "warning"):
+    for name in ("file", "prediction", "confidence", "second", "warning"):
         table.add_column(name, justify="left" if name in ("file", "warning") else "right")
     for row in predictions.astype(object).where(predictions.notna(), None).to_dict("records"):
         file, name, second, warning = (
-            escape(row[key] or "") for key in ("file", "name", "second_name", "warning")
+            escape(row[key] or "") for key in ("file", "class_name", "second_class_name", "warning")
         )
         sure = "" if row["confidence"] is None else percent(row["confidence"])
         table.add_row(file, name, sure, second, warning)

@@ -42,12 +42,16 @@ def ingest(tmp_path, describe, tiny_sha256, monkeypatch):
         mirrors=(UNREACHABLE,),
         sha256=tiny_sha256,
         fallback="embedded",
-        add=None,
+        extra_train_folder=None,
         **changes,
     ):
         parameters = DataIngestionParameters.model_validate(
             describe(mirrors, sha256=sha256, **changes).model_dump()
-            | {"source": str(source), "fallback": fallback, "add": add}
+            | {
+                "source": str(source),
+                "fallback": fallback,
+                "extra_train_folder": extra_train_folder,
+            }
             | {"cache": tmp_path / "cache"}
         )
         *arrays, profile = ingest_images(parameters)
@@ -224,7 +228,7 @@ def test_pictures_are_added_to_those_that_train(
     pictures, tmp_path, ingest, tiny_arrays, write_idx_folder
 ):
     folder = write_idx_folder(tmp_path / "theirs", tiny_arrays)
-    arrays, profile = ingest(folder, add=pictures)
+    arrays, profile = ingest(folder, extra_train_folder=pictures)
     mine, _ = ingest(pictures)
     together = np.concatenate([mine.train_images, tiny_arrays.train_images])
     np.testing.assert_array_equal(arrays.train_images, together)
@@ -240,6 +244,6 @@ def test_pictures_are_added_to_those_that_train(
 def test_added_pictures_are_of_known_classes(pictures, tmp_path, ingest):
     (pictures / "train/7").rename(pictures / "train/seven")
     with pytest.raises(ValueError, match="train: expected folders named as .* found 5, seven"):
-        ingest("embedded", add=pictures)
-    with pytest.raises(UserError, match="expected 'add' to be a folder of pictures"):
-        ingest("embedded", add=tmp_path / "nowhere")
+        ingest("embedded", extra_train_folder=pictures)
+    with pytest.raises(UserError, match="expected 'extra_train_folder' to be a folder of pictures"):
+        ingest("embedded", extra_train_folder=tmp_path / "nowhere")

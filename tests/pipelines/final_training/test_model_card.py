@@ -4,7 +4,7 @@ import pytest
 
 from mnist_kedro.evaluation.metrics import score_classes, score_predictions
 from mnist_kedro.pipelines.final_training.model_card import write_model_card
-from mnist_kedro.pipelines.final_training.nodes import find_suspected_labels
+from mnist_kedro.pipelines.final_training.nodes import find_label_issues
 
 CLASSES = 10
 NAMES = list("abcdefghij")
@@ -35,7 +35,7 @@ COST = {
     "predict_ms_per_image": 0.01234,
     "predict_ms_single_image": 0.5,
     "model_bytes": 12345,
-    "parameters": 6789,
+    "n_parameters": 6789,
     "fit_seconds": 1.25,
 }
 
@@ -63,7 +63,7 @@ def write(labels, predictions, probabilities, **changes):
         metrics,
         score_classes(labels, predictions).assign(name=lambda report: report["class"].map(NAME)),
         table,
-        find_suspected_labels(table),
+        find_label_issues(table),
         np.arange(600, dtype=np.uint8) % CLASSES,
         PROVENANCE,
     )
@@ -109,7 +109,7 @@ def test_the_card_compares_confidence_with_accuracy(card):
     assert "`reliability_diagram`" in card
 
 
-def test_suspected_labels_come_after_the_accuracy_and_change_nothing_in_it(card):
+def test_label_issues_come_after_the_accuracy_and_change_nothing_in_it(card):
     first, second = card.index("96.50 % (92.95"), card.index("## Suspected wrong labels")
     assert first < second < card.index("A secondary figure")
     assert "cleanlab suspects 7 of 200 test labels" in card
@@ -123,7 +123,7 @@ def test_the_card_names_cost_and_provenance(card):
         "- prediction of an image alone: 0.5 ms (median)",
         "- fit: 1.25 s",
         "- model: 12,345 bytes",
-        "- parameters: 6,789",
+        "- weights and biases: 6,789",
         "- run: `2026-01-02T03.04.05.678Z`",
         "- git commit: f00, files changed since: yes",
         "- Python: 3.11.7",
@@ -134,10 +134,10 @@ def test_the_card_names_cost_and_provenance(card):
 
 def test_a_classifier_without_probabilities_has_a_card_that_says_so():
     labels, predictions, _ = predict([4], [9])
-    card = write(labels, predictions, None, parameters=None)
+    card = write(labels, predictions, None, n_parameters=None)
     assert "This classifier gives no probabilities: it does not say how sure it is." in card
     assert "Not looked for: that needs probabilities" in card
-    assert "- parameters: not counted for this kind of model\n" in card
+    assert "- weights and biases: this kind of model has none\n" in card
     assert "nan %" not in card
     assert "A secondary figure" not in card
 

@@ -18,7 +18,7 @@ from mnist_kedro.pipelines.final_training.nodes import (
     draw_reliability_diagram,
     export_final_model,
     find_extra_test,
-    find_suspected_labels,
+    find_label_issues,
     fit_final_model,
     score_extra_test,
     score_final_model,
@@ -180,17 +180,17 @@ def test_a_label_that_is_deliberately_wrong_is_suspected():
     table.insert(0, "label", labels)
     table.insert(1, "prediction", probabilities.argmax(axis=1))
     table.loc[123, "label"] = 8  # it is a 3
-    suspects = find_suspected_labels(table)
+    suspects = find_label_issues(table)
     assert suspects.to_dict("records") == [
-        {"index": 123, "label": 8, "prediction": 3, "label_probability": 0.001}
+        {"index": 123, "label_quality": 0.001, "given_label": 8, "predicted_label": 3}
     ]
 
 
 def test_the_most_suspicious_label_comes_first(predictions):
-    suspects = find_suspected_labels(predictions)
-    assert suspects["label_probability"].is_monotonic_increasing
-    assert (suspects["label"] != suspects["prediction"]).all()
-    np.testing.assert_array_equal(predictions["label"][suspects["index"]], suspects["label"])
+    suspects = find_label_issues(predictions)
+    assert suspects["label_quality"].is_monotonic_increasing
+    assert (suspects["given_label"] != suspects["predicted_label"]).all()
+    np.testing.assert_array_equal(predictions["label"][suspects["index"]], suspects["given_label"])
 
 
 def test_a_classifier_without_probabilities_is_reported_too(digits, champion, splits):
@@ -200,10 +200,10 @@ def test_a_classifier_without_probabilities_is_reported_too(digits, champion, sp
     model, history = fit_final_model(champion, *digits[:2], splits)
     rest = champion, *digits[2:], *NO_EXTRA_TEST
     metrics, predictions = score_final_model(model, history, *rest)
-    assert metrics["expected_calibration_error"] is None
+    assert metrics["test_expected_calibration_error"] is None
     assert list(predictions) == ["index", "label", "prediction", "confidence"]
-    suspects = find_suspected_labels(predictions)
-    assert list(suspects) == ["index", "label", "prediction", "label_probability"]
+    suspects = find_label_issues(predictions)
+    assert list(suspects) == ["index", "label_quality", "given_label", "predicted_label"]
     assert suspects.empty
     assert not draw_reliability_diagram(predictions).axes
     assert export_final_model(model, digits.test_images) == (

@@ -20,8 +20,8 @@ from mnist_kedro.pipelines.inference.nodes import (
 from tests.drawings import STROKES, draw, on_paper
 
 COLUMNS = [
-    *("file", "label", "name", "confidence"),
-    *("second_label", "second_name", "second_confidence", "warning"),
+    *("file", "prediction", "class_name", "confidence"),
+    *("second_prediction", "second_class_name", "second_confidence", "warning"),
 ]
 NAMES = list("abcdefghij")
 METRICS = {"class_names": NAMES}
@@ -58,13 +58,15 @@ def test_predictions_are_the_models_best_two(digits, model):
     assert predictions.columns.tolist() == COLUMNS
     assert predictions["file"].tolist() == [f"test_images#{number}" for number in range(1, 6)]
     probabilities = np.sort(model.predict_proba(images), axis=1)
-    assert predictions["label"].tolist() == model.predict(images).tolist()
+    assert predictions["prediction"].tolist() == model.predict(images).tolist()
     np.testing.assert_array_equal(predictions["confidence"], probabilities[:, -1])
     np.testing.assert_array_equal(predictions["second_confidence"], probabilities[:, -2])
     second = np.argsort(model.predict_proba(images), axis=1)[:, -2]
-    assert predictions["second_label"].tolist() == second.tolist()
-    assert predictions["name"].tolist() == [NAMES[label] for label in predictions["label"]]
-    assert predictions["second_name"].tolist() == [NAMES[label] for label in second]
+    assert predictions["second_prediction"].tolist() == second.tolist()
+    assert predictions["class_name"].tolist() == [
+        NAMES[label] for label in predictions["prediction"]
+    ]
+    assert predictions["second_class_name"].tolist() == [NAMES[label] for label in second]
     assert predictions["warning"].isna().all()
     assert submission.to_dict("list") == {
         "ImageId": [1, 2, 3, 4, 5],
@@ -84,7 +86,7 @@ def test_pictures_are_brought_to_the_format_and_their_warnings_stand_beside_them
     parameters = InferenceParameters(images=tmp_path)
     predictions, submission = predict_images(model, METRICS, digits.test_images, parameters)
     assert predictions["file"].tolist() == ["a.txt", "b.png", "c.gif", "d.bmp", "e.png"]
-    labels = predictions["label"].tolist()
+    labels = predictions["prediction"].tolist()
     assert labels[1:3] == model.predict(np.stack([seen(five), seen(tiny)])).tolist()
     assert [label is pd.NA for label in labels] == [True, False, False, False, True]
     expected = [
@@ -96,7 +98,7 @@ def test_pictures_are_brought_to_the_format_and_their_warnings_stand_beside_them
     ]
     for warning, beginning in zip(predictions["warning"], expected, strict=True):
         assert pd.isna(warning) if beginning is None else warning.startswith(beginning)
-    assert predictions["name"].isna().tolist() == [True, False, False, False, True]
+    assert predictions["class_name"].isna().tolist() == [True, False, False, False, True]
     assert predictions["confidence"].isna().tolist() == [True, False, False, False, True]
     assert submission["ImageId"].tolist() == [1, 2, 3, 4, 5]
     assert submission["Label"].isna().sum() == 2
@@ -131,7 +133,7 @@ def test_more_images_than_a_batch_stay_in_order_and_few_are_in_memory(digits, mo
 
     predictions, _ = predict_images(Watched(), METRICS, images, InferenceParameters(images=path))
     assert sizes == [BATCH, BATCH, 3]
-    np.testing.assert_array_equal(predictions["label"], model.predict(images))
+    np.testing.assert_array_equal(predictions["prediction"], model.predict(images))
     assert predictions["file"].iloc[[0, -1]].tolist() == ["mine#1", f"mine#{count}"]
 
 
@@ -143,16 +145,22 @@ def test_a_batch_of_nothing_readable_does_not_keep_the_others_from_being_read(
     save_picture(tmp_path / "z.png", draw(STROKES[5]))
     parameters = InferenceParameters(images=tmp_path)
     predictions, _ = predict_images(model, METRICS, digits.test_images, parameters)
-    assert predictions["label"].notna().tolist() == [False] * BATCH + [True]
-    assert str(predictions["label"].dtype) == "Int64"
+    assert predictions["prediction"].notna().tolist() == [False] * BATCH + [True]
+    assert str(predictions["prediction"].dtype) == "Int64"
 
 
 def test_a_model_without_probabilities_has_labels_only(digits):
     model = fit(digits, LinearSVC())
     predictions, submission = predict_images(model, METRICS, digits.test_images[:9], NOTHING)
-    assert predictions["label"].tolist() == model.predict(digits.test_images[:9]).tolist()
-    assert submission["Label"].tolist() == predictions["label"].tolist()
-    others = ["confidence", "second_label", "second_name", "second_confidence", "warning"]
+    assert predictions["prediction"].tolist() == model.predict(digits.test_images[:9]).tolist()
+    assert submission["Label"].tolist() == predictions["prediction"].tolist()
+    others = [
+        "confidence",
+        "second_prediction",
+        "second_class_name",
+        "second_confidence",
+        "warning",
+    ]
     assert predictions[others].isna().all(axis=None)
 
 
@@ -212,4 +220,4 @@ def test_of_many_images_it_shows_the_least_certain_in_their_order(digits, model)
 def test_of_classes_that_are_numbers_the_submission_has_the_names(digits, model):
     named = METRICS | {"class_names": [str(n + 1) for n in range(10)]}
     predictions, submission = predict_images(model, named, digits.test_images[:20], NOTHING)
-    assert submission["Label"].tolist() == (predictions["label"] + 1).tolist()
+    assert submission["Label"].tolist() == (predictions["prediction"] + 1).tolist()

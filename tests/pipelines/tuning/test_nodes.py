@@ -9,7 +9,7 @@ from mnist_kedro.evaluation.metrics import wilson_interval
 from mnist_kedro.pipelines.tuning.nodes import TuningParameters, chart_trials, search_networks
 
 COLUMNS = {
-    *("trial", "state", "candidate", "learning_rate", "parameters", "fit_seconds"),
+    *("trial", "state", "candidate", "learning_rate", "n_parameters", "fit_seconds"),
     *("validation_accuracy", "validation_accuracy_low", "validation_accuracy_high", "data"),
 }
 
@@ -45,7 +45,7 @@ def test_every_trial_is_a_row_the_most_accurate_first(data, parameters):
     assert tuple(ends) == wilson_interval(right, validated)
     units = [int(each) for each in best["candidate"].split("-")]
     sizes = [784, *units, 10]
-    assert best["parameters"] == sum((a + 1) * b for a, b in pairwise(sizes))
+    assert best["n_parameters"] == sum((a + 1) * b for a, b in pairwise(sizes))
 
 
 def test_a_search_goes_on_where_it_was_and_ends_at_the_number_asked_for(data, parameters):

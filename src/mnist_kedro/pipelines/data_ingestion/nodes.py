@@ -38,7 +38,7 @@ class DataIngestionParameters(DatasetSpec):
 
     source: Name
     fallback: Literal["embedded"] | None
-    add: Path | None
+    extra_train_folder: Path | None
     cache: Path
 
     @model_validator(mode="after")
@@ -80,12 +80,14 @@ def ingest_images(
         IdxFormatError: A file is damaged, or the files do not belong together.
         UserError: A folder or a file in it is missing, or a folder of pictures cannot be used.
     """
-    add = parameters.add and parameters.add.expanduser().resolve()
-    if add and not add.is_dir():  # before anything is downloaded
-        raise UserError(f"expected 'add' to be a folder of pictures, found none at {add}")
+    extra = parameters.extra_train_folder and parameters.extra_train_folder.expanduser().resolve()
+    if extra and not extra.is_dir():  # before anything is downloaded
+        raise UserError(
+            f"expected 'extra_train_folder' to be a folder of pictures, found none at {extra}"
+        )
     source = _read_source(parameters)
-    if add:
-        source = _add_pictures(source, add)
+    if extra:
+        source = _add_pictures(source, extra)
     about = {"name": source.name, "source": source.origin, "class_names": list(source.class_names)}
     return *source.arrays, about | profile_images(source.arrays)
 

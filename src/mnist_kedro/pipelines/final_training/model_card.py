@@ -55,7 +55,7 @@ The sha256 of its files together: `{champion[data_sha256]}`.
 - prediction of an image alone: {metrics[predict_ms_single_image]:.3g} ms (median)
 - fit: {metrics[fit_seconds]:.3g} s
 - model: {metrics[model_bytes]:,} bytes
-- parameters: {parameters}
+- weights and biases: {n_parameters}
 
 ## Limits
 
@@ -79,17 +79,15 @@ def write_model_card(
     final_metrics: dict[str, Any],
     final_class_report: pd.DataFrame,
     test_predictions: pd.DataFrame,
-    suspected_labels: pd.DataFrame,
+    label_issues: pd.DataFrame,
     train_labels: NDArray[np.uint8],
     provenance: dict[str, Any],
 ) -> str:
     """Describe the final model in Markdown, from what the other nodes have measured."""
-    count, class_names = final_metrics["parameters"], champion["class_names"]
+    count, class_names = final_metrics["n_parameters"], champion["class_names"]
     names = dict(enumerate(class_names))
-    predictions, suspects = (
-        table.assign(**{key: table[key].map(names) for key in ("label", "prediction")})
-        for table in (test_predictions, suspected_labels)
-    )
+    predictions = test_predictions.replace({"label": names, "prediction": names})
+    suspects = label_issues.replace({"given_label": names, "predicted_label": names})
     settings = {key: value for key, value in champion["settings"].items() if key != "seed"}
     block = {champion["candidate"]: settings}  # as in parameters_model_training.yml
     return TEMPLATE.format(
@@ -105,7 +103,7 @@ def write_model_card(
         weaknesses=_weaknesses(final_class_report, predictions),
         calibration=_calibration(final_metrics, predictions),
         suspects=_suspects(final_metrics, predictions, suspects),
-        parameters="not counted for this kind of model" if count is None else f"{count:,}",
+        n_parameters="this kind of model has none" if count is None else f"{count:,}",
         commit=provenance["git_commit"] or "none",
         changed={True: "yes", False: "no", None: "not known"}[provenance["git_dirty"]],
         packages=", ".join(" ".join(each) for each in provenance["packages"].items()),
@@ -140,12 +138,12 @@ def _weaknesses(report: pd.DataFrame, predictions: pd.DataFrame) -> str:
         f"{_share(worst['recall'])}.\n"
         f"It misread {len(wrong):,} images in all; its most frequent mistakes:\n\n"
         f"{_table(['label', 'read as', 'images'], most.to_numpy().tolist())}\n\n"
-        f"Pictures: `confusion_matrix` and `misread_digits`."
+        f"Pictures: `confusion_matrix` and `misclassified`."
     )
 
 
 def _calibration(metrics: dict[str, Any], predictions: pd.DataFrame) -> str:
-    error = metrics["expected_calibration_error"]
+    error = metrics["test_expected_calibration_error"]
     if error is None:
         return "This classifier gives no probabilities: it does not say how sure it is."
     confidence, accuracy = predictions["confidence"].mean(), metrics["test_accuracy"]
@@ -160,12 +158,12 @@ def _calibration(metrics: dict[str, Any], predictions: pd.DataFrame) -> str:
 
 
 def _suspects(metrics: dict[str, Any], predictions: pd.DataFrame, suspects: pd.DataFrame) -> str:
-    if metrics["expected_calibration_error"] is None:
+    if metrics["test_expected_calibration_error"] is None:
         return "Not looked for: that needs probabilities, and this classifier gives none."
     if suspects.empty:
         return "cleanlab, which looks for them, suspects none of the test labels."
     rows = [
-        (row["index"], row["label"], row["prediction"], f"{row['label_probability']:.6f}")
+        (row["index"], row["given_label"], row["predicted_label"], f"{row['label_quality']:.6f}")
         for row in suspects.head(LISTED).to_dict("records")
     ]
     kept = predictions[~predictions.index.isin(suspects["index"])]
@@ -174,7 +172,7 @@ def _suspects(metrics: dict[str, Any], predictions: pd.DataFrame, suspects: pd.D
         f"By the probabilities of this model, cleanlab suspects {len(suspects):,} of "
         f"{len(predictions):,} test labels.\n"
         f"Nobody has checked them: a label may be right and the image hard to read.\n"
-        f"All are in `suspected_labels`; the most suspicious, counted from 0:\n\n"
+        f"All are in `label_issues`; the most suspicious, counted from 0:\n\n"
         f"{_table(['index', 'label', 'read as', 'probability of the label'], rows)}\n\n"
         f"A secondary figure: without these images it would read {percent(right / len(kept))} "
         f"({right:,} of {len(kept):,}).\n"

@@ -231,29 +231,34 @@ def draw_reliability_diagram(test_predictions: pd.DataFrame) -> Figure:
     return plot_reliability(table.join(pd.DataFrame(ends, columns=["low", "high"])))
 
 
-def find_suspected_labels(test_predictions: pd.DataFrame) -> pd.DataFrame:
+def find_label_issues(test_predictions: pd.DataFrame) -> pd.DataFrame:
     """Find test images whose given label is probably wrong.
 
     By confident learning: Northcutt et al., 2021, doi:10.1613/jair.1.12125. It needs probabilities
     of images on which the model was not fitted, and the test images are such.
 
     Returns:
-        A row per suspect, the most suspicious first: `index` (of the test image, from 0), `label`
-        (the given one), `prediction`, and `label_probability`, the probability of the given label.
-        No rows for a classifier without probabilities.
+        A row per suspect, the most suspicious first: `index` (of the test image, from 0), and
+        cleanlab's `label_quality` (the probability of the given label), `given_label` and
+        `predicted_label`. No rows for a classifier without probabilities.
     """
-    from cleanlab.filter import find_label_issues
+    from cleanlab import filter as confident_learning
 
     labels = test_predictions["label"].to_numpy()  # from 0, so they also number the columns below
     probabilities = test_predictions.filter(like="probability_").to_numpy()
     suspects = np.array([], dtype=np.intp)
     if probabilities.size:
-        suspects = find_label_issues(
+        suspects = confident_learning.find_label_issues(
             labels, probabilities, return_indices_ranked_by="self_confidence", n_jobs=1
         )
-    table = test_predictions[["label", "prediction"]].iloc[suspects].reset_index(drop=True)
-    table.insert(0, "index", suspects)
-    return table.assign(label_probability=probabilities[suspects, labels[suspects]])
+    return pd.DataFrame(
+        {
+            "index": suspects,
+            "label_quality": probabilities[suspects, labels[suspects]],
+            "given_label": labels[suspects],
+            "predicted_label": test_predictions["prediction"].to_numpy()[suspects],
+        }
+    )
 
 
 def _load_extra_test(parameters: FinalTrainingParameters, class_names: Sequence[str]) -> ExtraTest:

@@ -7,7 +7,7 @@ from mnist_kedro.pipelines.final_training import nodes
 from mnist_kedro.pipelines.final_training.model_card import write_model_card
 
 TEST = ["test_images", "test_labels", "extra_test", "params:final_training"]
-REPORTED = ["final_class_report", "test_predictions", "suspected_labels"]
+REPORTED = ["final_class_report", "test_predictions", "label_issues"]
 NODES = [
     Node(
         nodes.find_extra_test,
@@ -36,7 +36,7 @@ NODES = [
     Node(
         report_mistakes,
         ["test_predictions", "test_images", "final_metrics"],
-        ["final_class_report", "confusion_matrix", "misread_digits"],
+        ["final_class_report", "confusion_matrix", "misclassified"],
         name="report_mistakes",
     ),
     Node(
@@ -46,10 +46,10 @@ NODES = [
         name="draw_reliability_diagram",
     ),
     Node(
-        nodes.find_suspected_labels,
+        nodes.find_label_issues,
         "test_predictions",
-        "suspected_labels",
-        name="find_suspected_labels",
+        "label_issues",
+        name="find_label_issues",
     ),
     Node(
         write_model_card,

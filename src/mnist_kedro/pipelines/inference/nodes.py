@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 BATCH = 256  # pictures in memory at once
 SHOWN = 24  # digits on the contact sheet
-FIRST = ["label", "name", "confidence"]
-SECOND = ["second_label", "second_name", "second_confidence"]
+FIRST = ["prediction", "class_name", "confidence"]
+SECOND = ["second_prediction", "second_class_name", "second_confidence"]
 NO_ANSWER = (None,) * len(FIRST + SECOND)
 
 
@@ -58,12 +58,12 @@ def predict_images(
         parameters: May name others, see `image_files.find_pictures`.
 
     Returns:
-        A row per image: `file`, `label`, its `name`, `confidence` (its probability), the same of
-        the next best in `second_label`, `second_name` and `second_confidence`, and `warning`. And a
-        row per image as Kaggle's Digit Recognizer wants it: `ImageId` (from 1) and `Label`, which
-        is the name of the class if all names are numbers. A model without probabilities leaves the
-        confidences and the second label empty. An image that cannot be read has no label, and a
-        warning that says why.
+        A row per image: `file`, `prediction`, its `class_name`, `confidence` (its probability), the
+        same of the next best in `second_prediction`, `second_class_name` and `second_confidence`,
+        and `warning`. And a row per image as Kaggle's Digit Recognizer wants it: `ImageId` (from 1)
+        and `Label`, which is the name of the class if all names are numbers. A model without
+        probabilities leaves the confidences and the second best empty. An image that cannot be read
+        has no prediction, and a warning that says why.
 
     Raises:
         UserError: No image can be read.
@@ -86,15 +86,20 @@ def predict_images(
                 rows.append((picture.name, *answer, warning))
             bar.update(len(batch))
     predictions = pd.DataFrame(rows, columns=["file", *FIRST, *SECOND, "warning"]).astype(
-        {"label": "Int64", "second_label": "Int64", "confidence": float, "second_confidence": float}
+        {
+            "prediction": "Int64",
+            "second_prediction": "Int64",
+            "confidence": float,
+            "second_confidence": float,
+        }
     )
-    if predictions["label"].isna().all():
+    if predictions["prediction"].isna().all():
         why = predictions["warning"].iloc[0] if rows else "it holds no images"
         where = f"{parameters.images}: "  # with which some reasons begin
         raise UserError(f"{where}expected digits, found none: {why.removeprefix(where)}")
     ids = np.arange(1, len(predictions) + 1)
     numbers = all(map(str.isdecimal, names.values()))  # such as 1 to 10, where labels are 0 to 9
-    answers = pd.to_numeric(predictions["name"]) if numbers else predictions["label"]
+    answers = pd.to_numeric(predictions["class_name"]) if numbers else predictions["prediction"]
     return predictions, pd.DataFrame({"ImageId": ids, "Label": answers.astype("Int64")})
 
 

@@ -12,8 +12,8 @@ from mnist_kedro.parameters import Parameters, UserError
 
 ACCURACY = ("validation_accuracy", "validation_accuracy_low", "validation_accuracy_high")
 COSTS = ("fit_seconds", "predict_ms_per_image", "predict_ms_single_image", "model_bytes")
-COLUMNS = ["candidate", "champion", *ACCURACY, "p_value", "macro_f1", "log_loss", *COSTS]
-COLUMNS += ["parameters", "data"]
+COLUMNS = ["candidate", "champion", *ACCURACY, "p_value"]
+COLUMNS += ["validation_macro_f1", "validation_log_loss", *COSTS, "n_parameters", "data"]
 # Equal accuracies are told apart by what is the same in every run, the smaller model first.
 ORDER = {"validation_accuracy": False, "model_bytes": True, "candidate": True}  # true: ascending
 NEAR_TIE = 0.1  # seconds are noisy: costs up to this share above the lowest count as equal to it

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
 from mnist_kedro.classifiers.build import Candidate
-from mnist_kedro.classifiers.fit import count_parameters, fit_classifier
+from mnist_kedro.classifiers.fit import count_weights, fit_classifier
 from mnist_kedro.data.splits import Labelled, take_splits
 from mnist_kedro.evaluation.charts import chart_accuracy_against_cost
 from mnist_kedro.evaluation.metrics import percent, wilson_interval
@@ -176,7 +176,7 @@ def _try_network(
         model, history = fit_classifier(candidate, parameters.seed, train, validation, after_epoch)
     except DivergenceError as error:
         raise TrialPruned from error
-    trial.set_user_attr("parameters", count_parameters(model))
+    trial.set_user_attr("n_parameters", count_weights(model))
     return float(history["validation_accuracy"].iloc[-1])
 
 
