@@ -27,7 +27,7 @@ from omegaconf.errors import InterpolationResolutionError
 from mnist_kedro.parameters import UserError, unknown_name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from kedro.framework.startup import ProjectMetadata
 
@@ -140,6 +140,7 @@ cli.add_command(run)
     help="By default 8000, or a free port if that is taken.",
 )
 @click.option("--no-browser", is_flag=True, help="Do not open the page in a browser.")
+@click.option("--model-version", help="Of the final model; by default the champion's.")
 @env_option
 @click.option("--conf-source", callback=validate_conf_source, help=CONF_SOURCE_HELP)
 @click.pass_obj
@@ -148,17 +149,19 @@ def demo(
     host: str,
     port: int | None,
     no_browser: bool,
+    model_version: str | None,
     env: str | None,
     conf_source: str | None,
 ) -> None:
-    """Draw digits in the browser, for the final model to read.
+    """Draw digits in the browser, for the champion to read.
 
     Programs can use the same server over HTTP: open /docs on its address.
     """
     from mnist_kedro.serving import champion, server
 
     with one_sentence():
-        champions = champion.Champions(_served_catalog(metadata, env, conf_source))
+        catalog = _part_of_catalog(metadata, env, conf_source, champion.SERVED)
+        champions = champion.Champions(catalog, model_version)
         with server.listen(host, port) as listener:
             name = f"[{host}]" if ":" in host else host
             address = f"http://{name}:{listener.getsockname()[1]}"
@@ -171,20 +174,49 @@ def demo(
                 server.create_server(champions, host).run(sockets=[listener])
 
 
-def _served_catalog(
-    metadata: ProjectMetadata, env: str | None, conf_source: str | None
-) -> DataCatalog:
-    """Return a catalog of what is served; the whole one would import all that the stages need."""
-    from mnist_kedro.serving.champion import MANIFEST, MODEL
+@cli.command()
+@click.argument("version", required=False)
+@env_option
+@click.option("--conf-source", callback=validate_conf_source, help=CONF_SOURCE_HELP)
+@click.pass_obj
+def promote(
+    metadata: ProjectMetadata, version: str | None, env: str | None, conf_source: str | None
+) -> None:
+    """Make the final model of VERSION the champion of its data set, or list all final models.
 
+    The page and `inference` read with the champion. An earlier version may become it again.
+    """
+    from mnist_kedro.pipelines.final_training import promotion
+    from mnist_kedro.run.summary import print_models
+
+    names = ("promotion", "promotions", "final_manifests")
+    with one_sentence():
+        catalog = _part_of_catalog(metadata, env, conf_source, names)
+        if not catalog.exists("final_manifests"):
+            raise UserError("expected a final model, found none: run `kedro run` first")
+        manifests = {key: load() for key, load in catalog.load("final_manifests").items()}
+        promotions = catalog.load("promotions")
+        if version is None:
+            print_models(promotion.list_models(manifests, promotions))
+            return
+        decision = promotion.promote(version, manifests, promotions)
+        catalog.save("promotion", decision)
+        click.echo("Version {version} is now the champion of {data}.".format(**decision))
+        if reason := manifests[version]["onnx"].get("reason"):
+            click.secho(f"`kedro demo` cannot serve it: {reason}", fg="yellow", err=True)
+
+
+def _part_of_catalog(
+    metadata: ProjectMetadata, env: str | None, conf_source: str | None, names: Iterable[str]
+) -> DataCatalog:
+    """Return a catalog of these datasets; the whole one would import all that the stages need."""
     os.chdir(metadata.project_path)  # to which paths in the catalog are relative
     session = KedroSession.create(metadata.project_path, env=env, conf_source=conf_source)
     loader = session.load_context().config_loader
     credentials: dict[str, Any] = {}
     with suppress(MissingConfigException):
         credentials = loader["credentials"]
-    served = {name: loader["catalog"][name] for name in (MODEL, MANIFEST)}
-    return DataCatalog.from_config(served, credentials)
+    return DataCatalog.from_config({name: loader["catalog"][name] for name in names}, credentials)
 
 
 def _has_desktop() -> bool:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
     from kedro.io import DataCatalog
+    from rich.console import JustifyMethod
 
     from mnist_kedro.lazy import pd
 
@@ -40,7 +41,7 @@ def print_summary(made: Collection[str], catalog: DataCatalog, env: str | None =
     """
     run = f"kedro run --env={env}" if env else "kedro run"
     viz = {f"kedro viz run --env={env}" if env else "make viz": "shows the DAG, with pictures"}
-    console = Console(width=None if Console().is_terminal else NARROWEST, highlight=False)
+    console = _console()
     next_steps: dict[str, str] = {}
     if candidates := _candidates(made, catalog):
         data = escape(candidates[0]["data"])
@@ -62,12 +63,34 @@ def print_summary(made: Collection[str], catalog: DataCatalog, env: str | None =
         _say_test(console, catalog.load("final_metrics"))
     elif "predictions" in made:
         _say_predictions(console, catalog)
+    if "promotion" in made:
+        _say_promotion(console, catalog.load("promotion"))
     _say_extras(console, made, catalog)
     if "model_card" in made:
         _say_path(console, "Report", catalog, "model_card")
     width = max(map(len, next_steps), default=0)
     for n, (command, what) in enumerate(next_steps.items()):
         _say(console, "" if n else "Next", f"{command:{width}}  {what}")
+
+
+def _console() -> Console:
+    return Console(width=None if Console().is_terminal else NARROWEST, highlight=False)
+
+
+def print_models(models: pd.DataFrame) -> None:
+    """Print a table of final models, as `promotion.list_models` returns them."""
+    console = _console()
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    for name in ("version", "data", "candidate", "validation", "test", "alias"):
+        justify: JustifyMethod = "right" if name in ("validation", "test") else "left"
+        table.add_column(name, justify=justify, no_wrap=name != "data")
+    for row in models.to_dict("records"):
+        scores = (percent(row[f"{split}_accuracy"]) for split in ("validation", "test"))
+        style = "bold green" if row["alias"] == "champion" else ""
+        names = (escape(row[key]) for key in ("version", "data", "candidate"))
+        table.add_row(*names, *scores, row["alias"], style=style)
+    console.print(table)
+    _say(console, "Promote", "kedro promote VERSION  makes that model the champion of its data set")
 
 
 def _candidates(made: Collection[str], catalog: DataCatalog) -> Sequence[Mapping[Any, Any]]:
@@ -122,6 +145,17 @@ def _say_test(console: Console, metrics: Mapping[str, Any]) -> None:
         _say(console, "Extra", f"{on}, {name}.")
 
 
+def _say_promotion(console: Console, promotion: Mapping[str, Any]) -> None:
+    """Say whether the final model is the champion of its data set and, if not, what reads now."""
+    text = "version {version} is the {alias} of {data}: {reason}."
+    if promotion["alias"] == "challenger":
+        text += (
+            " `kedro promote {version}` would make it the champion; until then, `kedro demo` and "
+            "`inference` use version {champion[version]}."
+        )
+    _say(console, "Model", text.format_map(promotion))
+
+
 def _say_extras(console: Console, made: Collection[str], catalog: DataCatalog) -> None:
     if "tuning_trials" in made:
         _say_trials(console, catalog.load("tuning_trials"))
@@ -151,14 +185,13 @@ def _say_trials(console: Console, trials: pd.DataFrame) -> None:
 
 def _say_predictions(console: Console, catalog: DataCatalog) -> None:
     predictions = catalog.load("predictions")
-    who = "final_model"
-    # With --load-versions the latest metrics may be those of another model.
-    if _version(catalog, "final_metrics") == _version(catalog, who):
-        who = f"{who}, {_of(catalog.load('final_metrics'))}"
+    version = catalog.load("params:inference")["model_version"]
+    version = version or catalog.load("promotion")["champion"]["version"]
+    manifest = catalog.load("final_manifests")[version]()
     if not predictions["file"].str.startswith("test_images#").all():
         console.print(_predictions_table(predictions.head(PREDICTIONS)))
     count = f"{predictions['prediction'].count():,} of {len(predictions):,} images"
-    _say(console, "Predicted", f"{count}, by {who}.")
+    _say(console, "Predicted", f"{count}, by {_of(manifest)}, version {version}.")
     if odd := int(predictions["warning"].count()):
         _say(console, "Warnings", f"{odd:,} of them: see the table or the file.")
     _say_path(console, "File", catalog, "predictions")
@@ -175,11 +208,6 @@ def _say_path(console: Console, label: str, catalog: DataCatalog, name: str) -> 
     if isinstance(dataset, FileDataset):
         place, here = dataset.place(), f"{Path.cwd()}/"
         _say(console, label, place.removeprefix(here))
-
-
-def _version(catalog: DataCatalog, name: str) -> str | None:
-    dataset = catalog[name]
-    return dataset.resolve_load_version() if isinstance(dataset, FileDataset) else None
 
 
 def _say(console: Console, label: str, text: str) -> None:

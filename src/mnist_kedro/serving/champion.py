@@ -22,12 +22,17 @@ if TYPE_CHECKING:
     from kedro.io import AbstractVersionedDataset, DataCatalog
     from numpy.typing import NDArray
 
-MODEL = "final_onnx"
-MANIFEST = "final_manifest"
+MODEL, MANIFEST, PROMOTION = "final_onnx", "final_manifest", "promotion"
+MANIFESTS = "final_manifests"
+SERVED = (MODEL, MANIFEST, PROMOTION, MANIFESTS)
 BATCH = 100  # images at once: a thousand would take ten times the memory, and no less time
 LOOK_SECONDS = 1.0  # between two looks for a new champion
 
 logger = logging.getLogger(__name__)
+
+
+class NotServedError(UserError):
+    """A final model has no ONNX export: it has no probabilities, or nothing can export it."""
 
 
 class Model(BaseModel):
@@ -102,12 +107,13 @@ def open_champion(version: str, onnx: bytes, manifest: dict[str, Any]) -> Champi
     """Check an ONNX file against its manifest, and load it.
 
     Raises:
-        UserError: There is no ONNX export, or the file is not the one in the manifest.
+        NotServedError: There is no ONNX export.
+        UserError: The file is not the one in the manifest.
     """
     export = manifest.get("onnx", {})
     if not export.get("sha256"):
         reason = export.get("reason", "run `kedro run --pipeline=final` to make one")
-        raise UserError(f"the final model of version {version} has no ONNX export: {reason}")
+        raise NotServedError(f"the final model of version {version} has no ONNX export: {reason}")
     found = hashlib.sha256(onnx).hexdigest()
     if found != export["sha256"]:
         raise UserError(
@@ -119,30 +125,41 @@ def open_champion(version: str, onnx: bytes, manifest: dict[str, Any]) -> Champi
 
 
 class Champions:
-    """The latest champion of a catalog.
+    """The champion of the latest decision, or one version of the final model.
+
+    Args:
+        catalog: Has the datasets `SERVED`.
+        version: Of the model that answers; without it, that is the champion, whichever it is.
 
     Attributes:
-        current: The champion that answers. `watch` replaces it when a run has saved a new one.
+        current: The model that answers. `watch` replaces it when there is a new champion.
 
     Raises:
-        UserError: There is no champion, or it cannot be served.
+        UserError: There is no such model, or it cannot be served.
     """
 
-    def __init__(self, catalog: DataCatalog) -> None:
-        self._catalog = catalog
+    def __init__(self, catalog: DataCatalog, version: str | None = None) -> None:
+        self._catalog, self._version = catalog, version
         self._last_problem = ""
         try:
-            self.current = self._open(self._latest_version())
+            self.current = self._open(self._wanted_version())
         except VersionNotFoundError as error:
             raise UserError(
-                f"expected {MODEL} and {MANIFEST} to be saved by an earlier run, found nothing: "
-                f"run `kedro run` first"
+                f"expected {PROMOTION} to be saved by an earlier run, found nothing: run `kedro "
+                f"run` first"
             ) from error
+        except DatasetError as error:
+            raise UserError(
+                f"expected the version of a final model, found {version or 'one that is gone'}: "
+                f"`kedro promote` lists them"
+            ) from error
+        except NotServedError as error:
+            raise UserError(f"{error}{self._way_out()}") from error
 
     def refresh(self) -> None:
-        """Take the latest champion, or keep the current one and say once why."""
+        """Take the champion of the latest decision, or keep the current one and say once why."""
         try:
-            version = self._latest_version()
+            version = self._wanted_version()
             if version != self.current.model.version:
                 self.current = self._open(version)
                 logger.info("Now serving version %s.", version)
@@ -157,12 +174,26 @@ class Champions:
             await asyncio.sleep(LOOK_SECONDS)
             await asyncio.to_thread(self.refresh)
 
-    def _latest_version(self) -> str:
-        """Return the latest version of the manifest, which a run saves after the model."""
-        manifest = cast("AbstractVersionedDataset[Any, Any]", self._catalog[MANIFEST])
-        manifest.release()  # else it remembers the version that it found first
-        return cast("str", manifest.resolve_load_version())
+    def _wanted_version(self) -> str:
+        if self._version:
+            return self._version
+        promotion = cast("AbstractVersionedDataset[Any, Any]", self._catalog[PROMOTION])
+        promotion.release()  # else it remembers the version that it found first
+        return cast("str", promotion.load()["champion"]["version"])
 
     def _open(self, version: str) -> Champion:
-        onnx, manifest = (self._catalog.load(name, version) for name in (MODEL, MANIFEST))
+        manifest, onnx = (self._catalog.load(name, version) for name in (MANIFEST, MODEL))
         return open_champion(version, onnx, manifest)
+
+    def _way_out(self) -> str:
+        """Return which model to serve in the place of one that cannot be served."""
+        manifests = {key: load() for key, load in self._catalog.load(MANIFESTS).items()}
+        served = [key for key, each in manifests.items() if each["onnx"]["sha256"]]
+        if not served:
+            return ""
+        best = max(served, key=lambda key: (manifests[key]["validation_accuracy"], key))
+        return (
+            f"; the best that can be served is version {best}, {manifests[best]['candidate']} "
+            f"fitted on {manifests[best]['data']}: add --model-version={best}, or make it the "
+            f"champion with `kedro promote {best}`"
+        )

@@ -206,15 +206,17 @@ def describe_final_model(
     """Describe everything that is needed to make the final model again.
 
     Returns:
-        `candidate`, `settings`, `data`, `data_sha256`, the test accuracy with its interval,
+        `candidate`, `settings`, `data`, `data_sha256`, the champion's validation accuracy and the
+        test accuracy with their intervals,
         `classes` in the order of the probabilities and their `class_names`, `onnx` (what
         `export_final_model` found), and `provenance`: versions of all inputs, packages and code.
     """
     classes = final_model.classes_.tolist()
-    accuracy = ("test_accuracy", "test_accuracy_low", "test_accuracy_high")
+    accuracy = ("accuracy", "accuracy_low", "accuracy_high")
     return {
         **{key: champion[key] for key in ("candidate", "settings", "data", "data_sha256")},
-        **{key: final_metrics[key] for key in accuracy},
+        **{f"validation_{key}": champion[f"validation_{key}"] for key in accuracy},
+        **{f"test_{key}": final_metrics[f"test_{key}"] for key in accuracy},
         "classes": classes,
         "class_names": [champion["class_names"][label] for label in classes],
         "onnx": onnx_check,

@@ -5,6 +5,7 @@ from kedro.pipeline import Node, Pipeline
 from mnist_kedro.evaluation.mistakes import report_mistakes
 from mnist_kedro.pipelines.final_training import nodes
 from mnist_kedro.pipelines.final_training.model_card import write_model_card
+from mnist_kedro.pipelines.final_training.promotion import decide_promotion
 
 TEST = ["test_images", "test_labels", "extra_test", "params:final_training"]
 REPORTED = ["final_class_report", "test_predictions", "label_issues"]
@@ -33,6 +34,7 @@ NODES = [
         "final_manifest",
         name="describe_final_model",
     ),
+    Node(decide_promotion, ["final_manifest", "promotions"], "promotion", name="decide_promotion"),
     Node(
         report_mistakes,
         ["test_predictions", "test_images", "final_metrics"],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -17,7 +18,7 @@ from mnist_kedro.lazy import Figure, pd
 from mnist_kedro.parameters import Parameters, UserError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
 
     from mnist_kedro.images.image_files import Picture
 
@@ -38,24 +39,27 @@ def _exists(path: Path) -> Path:
 
 
 class InferenceParameters(Parameters):
-    """Which images to read: a file or a folder, or the test images."""
+    """Which images to read: a file or a folder, or the test images; and with which model."""
 
     images: Annotated[Path, AfterValidator(_exists)] | None
+    model_version: str | None
 
 
 def predict_images(
-    final_model: Classifier,
-    final_metrics: dict[str, Any],
+    promotion: dict[str, Any],
+    final_models: Mapping[str, Callable[[], Classifier]],
+    final_manifests: Mapping[str, Callable[[], dict[str, Any]]],
     test_images: NDArray[np.uint8],
     parameters: InferenceParameters,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Predict a label for each image.
 
     Args:
-        final_model: A fitted classifier of images.
-        final_metrics: Has the names of its classes.
+        promotion: The latest decision: says which model is the champion.
+        final_models: What loads each final model, by version.
+        final_manifests: The same of their manifests, which have the names of the classes.
         test_images: `uint8 (n, 28, 28)`, read when `parameters` name no others.
-        parameters: May name others, see `image_files.find_pictures`.
+        parameters: May name others, see `image_files.find_pictures`, and another model.
 
     Returns:
         A row per image: `file`, `prediction`, its `class_name`, `confidence` (its probability), the
@@ -66,15 +70,20 @@ def predict_images(
         has no prediction, and a warning that says why.
 
     Raises:
-        UserError: No image can be read.
+        UserError: No image can be read, or there is no such model.
     """
     from tqdm.auto import tqdm
 
     from mnist_kedro.images.image_files import see_all
 
     pictures = _pictures(test_images, parameters)
-    class_names = final_metrics["class_names"]
-    names = {label: class_names[label] for label in final_model.classes_.tolist()}
+    version = parameters.model_version or promotion["champion"]["version"]
+    if version not in final_models or version not in final_manifests:
+        raise UserError(
+            f"expected the version of a final model, found {version}: `kedro promote` lists them"
+        )
+    final_model, manifest = final_models[version](), final_manifests[version]()
+    names = dict(zip(manifest["classes"], manifest["class_names"], strict=True))
     rows: list[tuple[Any, ...]] = []
     with tqdm(desc="inference", unit=" images", leave=False, disable=None) as bar:
         while batch := list(islice(pictures, BATCH)):

@@ -8,7 +8,7 @@ IMAGES = ["test_images", "params:inference"]
 NODES = [
     Node(
         predict_images,
-        ["final_model", "final_metrics", *IMAGES],
+        ["promotion", "final_models", "final_manifests", *IMAGES],
         ["predictions", "submission"],
         name="predict_images",
     ),
@@ -17,5 +17,5 @@ NODES = [
 
 
 def create_pipeline() -> Pipeline:
-    """Return the pipeline from the final model and images to predictions."""
+    """Return the pipeline from the champion and images to predictions."""
     return Pipeline(NODES)
