@@ -174,6 +174,28 @@ def test_parts_run_alone_and_versions_can_be_chosen(used_project, run_kedro):
     assert len(versions(used_project, "06_models/mlp_64/model.pkl")) == 1
 
 
+def test_the_champion_reads_until_another_is_promoted(used_project, run_kedro):
+    def read(*options):
+        done = run(run_kedro, used_project, "--pipelines=inference", *options)
+        return re.search(r"version (\S+)\.$", done.stdout, re.MULTILINE)[1]
+
+    (first,) = versions(used_project, "06_models/final_model/model.pkl")
+    run(run_kedro, used_project, "--pipelines=final_training")
+    _, second = versions(used_project, "06_models/final_model/model.pkl")
+    assert read() == second
+    assert read(f"--params=inference.model_version={first}") == first
+    assert run_kedro(used_project, "promote", first).returncode == 0
+    assert read() == first
+    listed = run_kedro(used_project, "promote")
+    rows = [line.split() for line in listed.stdout.splitlines() if line.strip().startswith("20")]
+    assert [(row[0], row[-1] == "champion") for row in rows] == [(second, False), (first, True)]
+    done = run_kedro(used_project, "promote", "nowhere")
+    assert done.returncode == 1
+    assert done.stderr == (
+        "Error: expected the version of a final model, found nowhere: `kedro promote` lists them\n"
+    )
+
+
 @pytest.mark.parametrize(
     ("path", "stage", "sentence"),
     [

@@ -159,6 +159,18 @@ PREDICTIONS = pd.DataFrame(
 )
 
 
+MANIFEST = {"candidate": "mlp", "data": "MNIST"}
+
+
+def reader(manifests, asked=None):
+    """What says which model reads: the one that was asked for, or the champion."""
+    return {
+        "promotion": {"champion": {"version": "new"}},
+        "final_manifests": manifests,
+        "params:inference": {"model_version": asked},
+    }
+
+
 @pytest.fixture
 def saved_in(tmp_path, monkeypatch):
     """Function that saves a dataset under one version, and returns it as of that version."""
@@ -171,8 +183,9 @@ def saved_in(tmp_path, monkeypatch):
     return dataset
 
 
-@pytest.mark.parametrize(("version", "known"), [("old", True), ("new", False)])
-def test_of_inference_the_number_the_model_and_the_files(printed, saved_in, version, known):
+@pytest.mark.parametrize(("asked", "version"), [(None, "new"), ("old", "old")])
+def test_of_inference_the_number_the_model_and_the_files(printed, saved_in, asked, version):
+    manifests = {"new": lambda: MANIFEST, "old": lambda: MANIFEST | {"candidate": "cnn"}}
     lines = printed(
         {"predictions"},
         columns=40,
@@ -181,15 +194,33 @@ def test_of_inference_the_number_the_model_and_the_files(printed, saved_in, vers
             PREDICTIONS.assign(file="test_images#1", warning=None),
         ),
         contact_sheet=saved_in(JSONDataset, "contact_sheet.png", "now", {}),
-        final_model=saved_in(JSONDataset, "model.json", "old", {}),
-        final_metrics=saved_in(JSONDataset, "metrics.json", version, FINAL_METRICS),
+        **reader(manifests, asked),
     )
-    first = ["Predicted 1 of 2 images, by final_model,", "          cnn fitted on MNIST."]
     assert lines == [
-        *(first if known else ["Predicted 1 of 2 images, by final_model."]),
+        f"Predicted 1 of 2 images, by {manifests[version]()['candidate']} fitted",
+        f"          on MNIST, version {version}.",
         "File      predictions.csv/now/predictions.csv",
         "Pictures  contact_sheet.png/now/contact_sheet.png",
     ]
+
+
+@pytest.mark.parametrize("alias", ["champion", "challenger"])
+def test_of_a_decision_the_reason_and_how_to_change_it(printed, alias):
+    decision = {"data": "MNIST", "version": "2", "alias": alias, "reason": "it is worse than 1"}
+    lines = printed({"promotion"}, promotion=decision | {"champion": {"version": "1"}})
+    first, *rest = " ".join(map(str.strip, lines)).split(". ")
+    assert (
+        first.split(maxsplit=1)[1].rstrip(".")
+        == f"version 2 is the {alias} of MNIST: it is worse than 1"
+    )
+    assert rest == (
+        []
+        if alias == "champion"
+        else [
+            "`kedro promote 2` would make it the champion; until then, `kedro demo` and "
+            "`inference` use version 1."
+        ]
+    )
 
 
 def test_of_somebodys_pictures_what_each_shows(printed, saved_in):
@@ -200,8 +231,7 @@ def test_of_somebodys_pictures_what_each_shows(printed, saved_in):
             load_args={"dtype": {"prediction": "Int64", "second_prediction": "Int64"}},
         ),
         contact_sheet=MemoryDataset(),
-        final_model=MemoryDataset(),
-        final_metrics=FINAL_METRICS,
+        **reader({"new": lambda: MANIFEST}),
     )
     rows = [line.split() for line in lines if ".png" in line]
     assert rows == [

@@ -55,6 +55,7 @@ def make_manifest(model, **changes):
         "settings": {"seed": 0},
         "data": "embedded",
         "data_sha256": "d" * 64,
+        "validation_accuracy": 0.9,
         "test_accuracy": 0.8,
         "test_accuracy_low": 0.75,
         "test_accuracy_high": 0.85,
@@ -65,12 +66,17 @@ def make_manifest(model, **changes):
     }
 
 
-def save_champion(project, version, model, manifest):
-    """Write both as a run does: the model, then the manifest."""
-    folder = project / "data" / "06_models" / "final_model"
-    contents = {"model.onnx": model, "manifest.json": json.dumps(manifest).encode()}
-    for name, content in contents.items():
-        path = folder / name / version / name
+def save_champion(project, version, model, manifest, champion=None):
+    """Write all as a run does: the model, the manifest, and the decision who is the champion."""
+    decision = {"champion": {"version": champion or version}}
+    contents = {
+        "final_model/model.onnx": model,
+        "final_model/manifest.json": json.dumps(manifest).encode(),
+        "promotion.json": json.dumps(decision).encode(),
+    }
+    for place, content in contents.items():
+        path = project / "data" / "06_models" / place
+        path = path / version / path.name
         path.parent.mkdir(parents=True)
         path.write_bytes(content)
 

@@ -25,20 +25,31 @@ def other_model():
 
 @pytest.fixture
 def catalog(tmp_path):
-    folder = tmp_path / "data/06_models/final_model"
+    folder = tmp_path / "data/06_models"
     modes = {"open_args_load": {"mode": "rb"}, "open_args_save": {"mode": "wb"}}
     return DataCatalog.from_config(
         {
             "final_onnx": {
                 "type": "text.TextDataset",
-                "filepath": str(folder / "model.onnx"),
+                "filepath": str(folder / "final_model/model.onnx"),
                 "fs_args": modes,
                 "versioned": True,
             },
             "final_manifest": {
                 "type": "json.JSONDataset",
-                "filepath": str(folder / "manifest.json"),
+                "filepath": str(folder / "final_model/manifest.json"),
                 "versioned": True,
+            },
+            "promotion": {
+                "type": "json.JSONDataset",
+                "filepath": str(folder / "promotion.json"),
+                "versioned": True,
+            },
+            "final_manifests": {
+                "type": "partitions.PartitionedDataset",
+                "path": str(folder / "final_model/manifest.json"),
+                "filename_suffix": "/manifest.json",
+                "dataset": "json.JSONDataset",
             },
         }
     )
@@ -69,12 +80,26 @@ def test_without_a_champion_the_sentence_says_what_to_run(catalog):
         Champions(catalog)
 
 
-def test_the_latest_version_counts_of_which_both_files_exist(catalog, tmp_path, model):
+def test_the_champion_answers_not_the_latest_unless_a_version_is_named(catalog, tmp_path, model):
     save_champion(tmp_path, OLD, model, make_manifest(model))
-    unfinished = tmp_path / "data/06_models/final_model/model.onnx" / NEW / "model.onnx"
-    unfinished.parent.mkdir()
-    unfinished.write_bytes(model)
+    save_champion(tmp_path, NEW, model, make_manifest(model), champion=OLD)
     assert Champions(catalog).current.model.version == OLD
+    assert Champions(catalog, NEW).current.model.version == NEW
+    sentence = "expected the version of a final model, found 2025: `kedro promote` lists them"
+    with pytest.raises(UserError, match=sentence):
+        Champions(catalog, "2025")
+
+
+def test_of_a_champion_that_cannot_be_served_the_best_that_can_is_offered(catalog, tmp_path, model):
+    export = make_manifest(model)["onnx"]
+    for day, accuracy, onnx in ((1, 0.9, export), (2, 0.8, export), (3, 0.99, {"sha256": None})):
+        manifest = make_manifest(model, validation_accuracy=accuracy, onnx=onnx)
+        save_champion(tmp_path, OLD.replace("01-01", f"01-0{day}"), model, manifest)
+    offer = (
+        f"the best that can be served is version {OLD}, mean_digits fitted on embedded: add --mod"
+    )
+    with pytest.raises(UserError, match=f"2026-01-03.* has no ONNX export: .*; {offer}"):
+        Champions(catalog)
 
 
 def test_a_damaged_champion_is_kept_out_and_told_once(catalog, tmp_path, model, caplog):

@@ -24,8 +24,20 @@ COLUMNS = [
     *("second_prediction", "second_class_name", "second_confidence", "warning"),
 ]
 NAMES = list("abcdefghij")
-METRICS = {"class_names": NAMES}
-NOTHING = InferenceParameters(images=None)
+NOTHING = InferenceParameters(images=None, model_version=None)
+
+
+def read(model, images, parameters, names=NAMES):
+    """Predict with a model that is the champion."""
+    manifest = {"classes": list(range(10)), "class_names": names}
+    decision = {"champion": {"version": "v"}}
+    return predict_images(
+        decision, {"v": lambda: model}, {"v": lambda: manifest}, images, parameters
+    )
+
+
+def reading(path):
+    return InferenceParameters.model_validate({"images": path, "model_version": None})
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +66,7 @@ def texts(figure):
 
 def test_predictions_are_the_models_best_two(digits, model):
     images = digits.test_images[:5]
-    predictions, submission = predict_images(model, METRICS, images, NOTHING)
+    predictions, submission = read(model, images, NOTHING)
     assert predictions.columns.tolist() == COLUMNS
     assert predictions["file"].tolist() == [f"test_images#{number}" for number in range(1, 6)]
     probabilities = np.sort(model.predict_proba(images), axis=1)
@@ -83,8 +95,8 @@ def test_pictures_are_brought_to_the_format_and_their_warnings_stand_beside_them
     save_picture(tmp_path / "d.bmp", two)
     save_picture(tmp_path / "e.png", np.zeros((50, 50)))
     (tmp_path / "a.txt").write_text("no picture")
-    parameters = InferenceParameters(images=tmp_path)
-    predictions, submission = predict_images(model, METRICS, digits.test_images, parameters)
+    parameters = reading(tmp_path)
+    predictions, submission = read(model, digits.test_images, parameters)
     assert predictions["file"].tolist() == ["a.txt", "b.png", "c.gif", "d.bmp", "e.png"]
     labels = predictions["prediction"].tolist()
     assert labels[1:3] == model.predict(np.stack([seen(five), seen(tiny)])).tolist()
@@ -108,8 +120,8 @@ def test_kaggles_table_becomes_its_submission(digits, model, tmp_path):
     images = digits.test_images[100:103]
     table = pd.DataFrame(images.reshape(3, -1)).add_prefix("pixel")
     table.to_csv(tmp_path / "test.csv", index=False)
-    parameters = InferenceParameters.model_validate({"images": str(tmp_path / "test.csv")})
-    _, submission = predict_images(model, METRICS, digits.test_images, parameters)
+    parameters = reading(str(tmp_path / "test.csv"))
+    _, submission = read(model, digits.test_images, parameters)
     text = submission.to_csv(index=False)
     assert text.splitlines() == [
         "ImageId,Label",
@@ -131,7 +143,7 @@ def test_more_images_than_a_batch_stay_in_order_and_few_are_in_memory(digits, mo
             sizes.append(len(images))
             return model.predict_proba(images)
 
-    predictions, _ = predict_images(Watched(), METRICS, images, InferenceParameters(images=path))
+    predictions, _ = read(Watched(), images, reading(path))
     assert sizes == [BATCH, BATCH, 3]
     np.testing.assert_array_equal(predictions["prediction"], model.predict(images))
     assert predictions["file"].iloc[[0, -1]].tolist() == ["mine#1", f"mine#{count}"]
@@ -143,15 +155,15 @@ def test_a_batch_of_nothing_readable_does_not_keep_the_others_from_being_read(
     for number in range(BATCH):
         (tmp_path / f"{number:03}.txt").write_text("no picture")
     save_picture(tmp_path / "z.png", draw(STROKES[5]))
-    parameters = InferenceParameters(images=tmp_path)
-    predictions, _ = predict_images(model, METRICS, digits.test_images, parameters)
+    parameters = reading(tmp_path)
+    predictions, _ = read(model, digits.test_images, parameters)
     assert predictions["prediction"].notna().tolist() == [False] * BATCH + [True]
     assert str(predictions["prediction"].dtype) == "Int64"
 
 
 def test_a_model_without_probabilities_has_labels_only(digits):
     model = fit(digits, LinearSVC())
-    predictions, submission = predict_images(model, METRICS, digits.test_images[:9], NOTHING)
+    predictions, submission = read(model, digits.test_images[:9], NOTHING)
     assert predictions["prediction"].tolist() == model.predict(digits.test_images[:9]).tolist()
     assert submission["Label"].tolist() == predictions["prediction"].tolist()
     others = [
@@ -176,26 +188,26 @@ def test_a_file_without_a_digit_is_an_error_that_names_it(name, data, why, digit
     file = tmp_path / name
     file.write_bytes(data)
     with pytest.raises(UserError, match=f"{name}: expected digits, found none: {why}"):
-        predict_images(model, METRICS, digits.test_images, InferenceParameters(images=file))
+        read(model, digits.test_images, reading(file))
 
 
 def test_an_empty_folder_is_an_error(digits, model, tmp_path):
     with pytest.raises(UserError, match="expected digits, found none: it holds no images"):
-        predict_images(model, METRICS, digits.test_images, InferenceParameters(images=tmp_path))
+        read(model, digits.test_images, reading(tmp_path))
 
 
 def test_what_is_not_there_is_refused_before_the_run():
     message = "expected 'inference.images' to name a picture, .* found 'nope', which does not exist"
     with pytest.raises(UserError, match=message):
-        InferenceParameters.model_validate({"images": "nope"})
+        reading("nope")
 
 
 def test_the_contact_sheet_shows_all_of_a_few_images(digits, model, tmp_path):
     path = save_picture(tmp_path / "a.png", draw(STROKES[5]))
     (tmp_path / "b.txt").write_text("no picture")
     save_picture(tmp_path / "c.png", np.zeros((50, 50)))
-    parameters = InferenceParameters(images=tmp_path)
-    predictions, _ = predict_images(model, METRICS, digits.test_images, parameters)
+    parameters = reading(tmp_path)
+    predictions, _ = read(model, digits.test_images, parameters)
     figure = draw_contact_sheet(predictions, digits.test_images, parameters)
     assert figure.get_suptitle() == "3 images"
     grey, image, blank = (one.get_array() for one in figure.axes[0].images)
@@ -207,7 +219,7 @@ def test_the_contact_sheet_shows_all_of_a_few_images(digits, model, tmp_path):
 
 def test_of_many_images_it_shows_the_least_certain_in_their_order(digits, model):
     images = digits.test_images[:100]
-    predictions, _ = predict_images(model, METRICS, images, NOTHING)
+    predictions, _ = read(model, images, NOTHING)
     predictions.loc[50:, "confidence"] = np.linspace(0.2, 0.1, 50)
     predictions.loc[:49, "confidence"] = 0.9
     figure = draw_contact_sheet(predictions, images, NOTHING)
@@ -218,6 +230,29 @@ def test_of_many_images_it_shows_the_least_certain_in_their_order(digits, model)
 
 
 def test_of_classes_that_are_numbers_the_submission_has_the_names(digits, model):
-    named = METRICS | {"class_names": [str(n + 1) for n in range(10)]}
-    predictions, submission = predict_images(model, named, digits.test_images[:20], NOTHING)
+    names = [str(n + 1) for n in range(10)]
+    predictions, submission = read(model, digits.test_images[:20], NOTHING, names)
     assert submission["Label"].tolist() == (predictions["prediction"] + 1).tolist()
+
+
+def test_another_than_the_champion_reads_if_its_version_is_named(digits, model):
+    other = fit(digits, LinearSVC())
+    manifests = dict.fromkeys(
+        ["old", "new"], lambda: {"classes": [*range(10)], "class_names": NAMES}
+    )
+    images, models = digits.test_images[:50], {"old": lambda: other, "new": lambda: model}
+    for version, reader in (("old", other), (None, model)):
+        parameters = InferenceParameters(images=None, model_version=version)
+        decision = {"champion": {"version": "new"}}
+        predictions, _ = predict_images(decision, models, manifests, images, parameters)
+        assert predictions["prediction"].tolist() == reader.predict(images).tolist()
+    with pytest.raises(
+        UserError, match="expected the version of a final model, found older: `kedro"
+    ):
+        predict_images(
+            decision,
+            models,
+            manifests,
+            images,
+            InferenceParameters(images=None, model_version="older"),
+        )
