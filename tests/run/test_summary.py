@@ -167,7 +167,7 @@ def reader(manifests, asked=None):
     return {
         "promotion": {"champion": {"version": "new"}},
         "final_manifests": manifests,
-        "params:inference": {"model_version": asked},
+        "params:inference.model_version": asked,
     }
 
 

@@ -185,7 +185,7 @@ def _say_trials(console: Console, trials: pd.DataFrame) -> None:
 
 def _say_predictions(console: Console, catalog: DataCatalog) -> None:
     predictions = catalog.load("predictions")
-    version = catalog.load("params:inference")["model_version"]
+    version = catalog.load("params:inference.model_version")
     version = version or catalog.load("promotion")["champion"]["version"]
     manifest = catalog.load("final_manifests")[version]()
     if not predictions["file"].str.startswith("test_images#").all():
