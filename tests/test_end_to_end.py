@@ -177,7 +177,7 @@ def test_parts_run_alone_and_versions_can_be_chosen(used_project, run_kedro):
 def test_the_champion_reads_until_another_is_promoted(used_project, run_kedro):
     def read(*options):
         done = run(run_kedro, used_project, "--pipelines=inference", *options)
-        return re.search(r"version (\S+)\.$", done.stdout, re.MULTILINE)[1]
+        return re.search(r"version\s+(\S+)\.\s", done.stdout)[1]
 
     (first,) = versions(used_project, "06_models/final_model/model.pkl")
     run(run_kedro, used_project, "--pipelines=final_training")
