@@ -44,7 +44,7 @@ def test_clothes(tmp_path):
     names = ("mlp_64.class_report", "predictions", "final_metrics", "final_manifest")
     report, predictions, metrics, manifest = load(project.folder, *names, env="fashion_mnist")
     assert {"Trouser", "Ankle boot"} <= set(report["name"])
-    assert set(predictions["name"]) == set(report["name"])
+    assert set(predictions["class_name"]) == set(report["name"])
     assert (metrics["data"], metrics["n_test"]) == ("Fashion-MNIST", 10_000)  # known by its sha256
     assert 0.83 < metrics["test_accuracy"] < 0.92
     assert manifest["class_names"][-1] == "Ankle boot"
@@ -62,7 +62,7 @@ def test_a_folder_of_peoples_own_pictures(tmp_path):
     metrics, tested, read = load(project.folder, "final_metrics", "test_predictions", "predictions")
     assert metrics["test_accuracy"] == 1
     assert tested["label"].tolist() == [0, 0, 1, 1, 2, 2]
-    assert read["name"].tolist() == ["seven", "seven"]
+    assert read["class_name"].tolist() == ["seven", "seven"]
 
 
 def test_own_pictures_beside_the_data_set_and_a_second_test(tmp_path):
