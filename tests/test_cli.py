@@ -75,6 +75,18 @@ def test_run_is_kedros_with_all_its_options():
         (["--pipelines=finall"], "unknown pipeline 'finall': did you mean 'final'?"),
         (["--namespaces=mlp64"], "unknown namespace 'mlp64': did you mean 'mlp_64'?"),
         (
+            ["--from-nodes=model_selection.rank_candidate"],
+            "unknown node 'model_selection.rank_candidate': did you mean "
+            "'model_selection.rank_candidates'?",
+        ),
+        (["--to-outputs=leaderbord"], "unknown dataset 'leaderbord': did you mean 'leaderboard'?"),
+        (["--load-versions=split:1"], "unknown dataset 'split': did you mean 'splits'?"),
+        (["--runner=ParalelRunner"], "unknown runner 'ParalelRunner': did you mean 'Parallel"),
+        (
+            ["--params=data_ingestion.source=embeded"],
+            "Parameter 'data_ingestion': unknown source 'embeded': did you mean 'embedded'?",
+        ),
+        (
             ["--params=data_split.sample_sise=3"],
             "Parameter 'data_split': unknown parameter 'sample_sise': did you mean 'sample_size'?",
         ),
@@ -153,7 +165,7 @@ def test_demo_without_a_champion_says_what_to_run_first(project, run_kedro):
     assert done.returncode == 1
     assert done.stdout == ""
     (line,) = done.stderr.splitlines()
-    assert line.startswith("Error: expected final_onnx and final_manifest to be saved by an ear")
+    assert line.startswith("Error: expected promotion to be saved by an ear")
     assert line.endswith("run `kedro run` first")
 
 

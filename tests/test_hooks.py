@@ -124,17 +124,19 @@ def test_a_summary_that_fails_ends_the_run_all_the_same(begin, tmp_path, monkeyp
 
 def test_an_input_of_which_only_loading_tells_is_not_missed(begin):
     sql = SQLQueryDataset(sql="SELECT 1 AS a", credentials={"con": "sqlite://"})
-    begin(pipeline([node(len, "query", "n")]), DataCatalog({"query": sql}))
+    catalog = DataCatalog({"query": sql})
+    begin(pipeline([node(len, "query", "n")]), catalog)
+    assert catalog["provenance"].load()["versions"] == {"n": None, "query": None}
 
 
 def test_where_a_node_reads_all_parameters_any_may_stand(monkeypatch):
     pipelines = {"a": pipeline([node(len, "parameters", "n")])}
     monkeypatch.setattr(hooks, "pipelines", pipelines)
-    ProjectHooks().after_catalog_created({"parameters": {}, "params:data_splitt": 1})
+    assert ProjectHooks().after_catalog_created({"parameters": {}, "params:data_splitt": 1}) is None
 
 
 def test_a_parameter_like_no_other_may_be_for_a_file_of_the_configuration(known_pipelines):
-    ProjectHooks().after_catalog_created({"params:where": 1})
+    assert ProjectHooks().after_catalog_created({"params:where": 1}) is None
 
 
 def test_parameters_that_the_run_does_not_read_are_named(begin, caplog):

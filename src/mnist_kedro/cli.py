@@ -14,13 +14,14 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 import click
+import kedro.runner
 from kedro.config import MissingConfigException
 from kedro.framework.cli.project import CONF_SOURCE_HELP
 from kedro.framework.cli.project import run as kedro_run
 from kedro.framework.cli.utils import env_option, validate_conf_source
 from kedro.framework.project import pipelines
 from kedro.framework.session import KedroSession
-from kedro.io import DataCatalog, DatasetError
+from kedro.io import DataCatalog, DatasetError, DatasetNotFoundError
 from kedro.validation.exceptions import ParameterValidationError
 from omegaconf.errors import InterpolationResolutionError
 
@@ -107,19 +108,29 @@ def _run(**options: Any) -> dict[str, Any]:  # noqa: ANN401 (Kedro's)
     with one_sentence(), stopped_by_signals():
         try:
             return cast("Callable[..., dict[str, Any]]", kedro_run.callback)(**options)
-        except ValueError:
+        except (ValueError, AttributeError, DatasetNotFoundError):  # as Kedro tells of each
             _check_names(options)
             raise
 
 
 def _check_names(options: Mapping[str, Any]) -> None:
-    """Say which pipeline or namespace of a command line there is none of: Kedro raises for both."""
+    """Raise a `UserError` for a name on the command line that nothing has."""
     nodes = [node for each in pipelines.values() for node in each.nodes]
-    known = {"pipelines": set(pipelines), "namespaces": {str(node.namespace) for node in nodes}}
-    for option, names in known.items():
-        for name in options[option] or ():
-            if name not in names:
-                raise UserError(unknown_name(option[:-1], name, names)) from None
+    names = {node.name for node in nodes}
+    datasets = {name for each in pipelines.values() for name in each.datasets()}
+    known = {
+        "pipelines": ("pipeline", set(pipelines)),
+        "namespaces": ("namespace", {str(node.namespace) for node in nodes}),
+        "tags": ("tag", {tag for node in nodes for tag in node.tags}),
+        **dict.fromkeys(("node_names", "from_nodes", "to_nodes"), ("node", names)),
+        **dict.fromkeys(("from_inputs", "to_outputs", "load_versions"), ("dataset", datasets)),
+    }
+    given = [(*known[option], name) for option in known for name in options[option] or ()]
+    if "." not in (runner := options["runner"] or "SequentialRunner"):
+        given.append(("runner", set(kedro.runner.__all__), runner))
+    for kind, there, name in given:
+        if name not in there:
+            raise UserError(unknown_name(kind, name, there)) from None
 
 
 run = copy.copy(kedro_run)

@@ -10,6 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import click
 from kedro.framework.hooks import hook_impl
 from kedro.framework.project import pipelines
 from kedro.io import AbstractVersionedDataset, MemoryDataset
@@ -125,6 +126,10 @@ class ProjectHooks:
 
         try:
             result = yield
+            if run_params["only_missing_outputs"] and not _made_something(run_params, catalog):
+                click.echo(
+                    "Nothing to do: all outputs are saved, and none is older than its inputs."
+                )
             print_summary(pipeline.all_outputs(), catalog, run_params["env"])
             return result
         finally:
@@ -146,6 +151,10 @@ class ProjectHooks:
     def _end(self, run_params: dict[str, Any]) -> None:
         if lock := self._locks.pop(run_params["run_id"], None):
             release(lock)
+
+
+def _made_something(run_params: dict[str, Any], catalog: DataCatalog) -> bool:
+    return run_params["run_id"] in catalog.load(PROVENANCE)["versions"].values()
 
 
 def _parameters(pipeline: Pipeline) -> set[str]:

@@ -27,7 +27,12 @@ def test_a_scikit_learn_classifier_gets_images_flattened_and_scaled_and_is_not_f
     ],
 )
 def test_what_only_the_data_can_make_possible_is_built(estimator, hyperparameters):
-    build_classifier(Candidate(estimator=estimator, hyperparameters=hyperparameters), seed=0)
+    candidate = Candidate(estimator=estimator, hyperparameters=hyperparameters)
+    classifier = build_classifier(candidate, seed=0)[-1]
+    assert f"{type(classifier).__module__}.{type(classifier).__name__}".startswith(
+        estimator.rpartition(".")[0]
+    )
+    assert classifier.get_params().items() >= hyperparameters.items()
 
 
 def test_flatten_and_scale_is_exact():

@@ -159,7 +159,9 @@ def test_mirrors_that_never_answer_cost_one_time_out(fetch, mirror, deaf, monkey
 
 
 def test_a_mirror_that_does_not_know_head_is_used(fetch, mirror):
-    fetch(mirror(lambda command, body: (200 if command == "GET" else 501, {}, body)).url)
+    headless = mirror(lambda command, body: (200 if command == "GET" else 501, {}, body))
+    fetch(headless.url)
+    assert headless.downloads() == sorted(NAMES.values())
 
 
 def test_a_mirror_that_declares_the_compression_as_its_own_is_used(

@@ -56,7 +56,7 @@ def test_of_a_selection_the_table_the_champion_and_what_next(printed):
     assert lines[1] == "Candidates on MNIST: validation accuracy"
     assert lines[3].split("  ")[0].strip() == "candidate"
     assert lines[5].split() == (
-        "cnn * 98.45 % 97.80 to 98.90 11.12 s 0.275 ms 0.86 MB".split()  # noqa: SIM905
+        "cnn 98.45 % 97.80 to 98.90 11.12 s 0.275 ms 0.86 MB".split()  # noqa: SIM905
     )
     assert lines[6].split()[:2] == ["mlp_64", "95.00"]
     assert lines[8:] == [
@@ -248,6 +248,21 @@ def test_a_data_set_may_have_any_name(printed):
     )
     assert "Candidates on digits[/old]" in text
     assert "d[/old]." in text
+
+
+@pytest.mark.parametrize(
+    ("asked", "found", "says"),
+    [("auto", "embedded", True), ("embedded", "embedded", False), ("auto", "mirror", False)],
+)
+def test_the_last_line_says_that_the_data_are_not_those_asked_for(printed, asked, found, says):
+    lines = printed(
+        {"dataset_profile", "final_metrics"},
+        final_metrics=FINAL_METRICS,
+        dataset_profile={"name": "embedded digits (not MNIST)", "source": found},
+        **{"params:data_ingestion.source": asked},
+    )
+    said = "Mind these are embedded digits (not MNIST), since no mirror could be reached. Run again"
+    assert (said in " ".join(" ".join(lines[-2:]).split())) is says
 
 
 def test_nothing_is_printed_of_a_run_that_made_none_of_it(printed):

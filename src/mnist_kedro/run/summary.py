@@ -68,6 +68,12 @@ def print_summary(made: Collection[str], catalog: DataCatalog, env: str | None =
     _say_extras(console, made, catalog)
     if "model_card" in made:
         _say_path(console, "Report", catalog, "model_card")
+    _say_next(console, next_steps)
+    if "dataset_profile" in made:
+        _say_if_fallback(console, catalog)
+
+
+def _say_next(console: Console, next_steps: Mapping[str, str]) -> None:
     width = max(map(len, next_steps), default=0)
     for n, (command, what) in enumerate(next_steps.items()):
         _say(console, "" if n else "Next", f"{command:{width}}  {what}")
@@ -106,7 +112,7 @@ def _candidates(made: Collection[str], catalog: DataCatalog) -> Sequence[Mapping
 def _candidates_table(rows: Sequence[Mapping[Any, Any]], console: Console) -> Table:
     """Return the table, with as many of its columns, from the left, as are not too wide."""
     columns = {
-        "candidate": [escape(row["candidate"]) + " *" * bool(row.get("champion")) for row in rows],
+        "candidate": [escape(row["candidate"]) for row in rows],
         "accuracy": [percent(row["validation_accuracy"]) for row in rows],
         "95 % interval": [interval_text(row, "validation") for row in rows],
         "fit": [f"{row['fit_seconds']:,.2f} s" for row in rows],
@@ -134,6 +140,17 @@ def _say_if_stale(console: Console, champion: Mapping[str, Any], catalog: DataCa
     if any(manifest[key] != champion[key] for key in MODEL):
         who = f"an earlier champion, {_of(manifest)}"
         _say(console, "Stale", f"final_model is still that of {who}.")
+
+
+def _say_if_fallback(console: Console, catalog: DataCatalog) -> None:
+    """Say so if the data are not those that were asked for."""
+    source, profile = catalog.load("params:data_ingestion.source"), catalog.load("dataset_profile")
+    if source == "auto" and profile["source"] == "embedded":
+        text = (
+            "these are {name}, since no mirror could be reached. Run again with a network, or with "
+            "--params data_ingestion.source=<a folder that has the files>."
+        )
+        _say(console, "Mind", text.format_map(profile))
 
 
 def _say_test(console: Console, metrics: Mapping[str, Any]) -> None:

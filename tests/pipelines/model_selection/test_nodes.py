@@ -41,7 +41,7 @@ def champion_of(parameters=PARAMETERS, **candidates):
     made = results(**candidates)
     board = rank_candidates(parameters, **made)
     metrics = {name: value for name, value in made.items() if name.endswith("metrics")}
-    return choose_champion(board, parameters, {"run_id": "now"}, **metrics)
+    return choose_champion(board, parameters, **metrics)
 
 
 def test_the_leaderboard_is_sorted_and_has_one_champion():
@@ -157,7 +157,7 @@ def test_the_champion_says_on_what_it_was_chosen():
     assert champion["sha256"] == {"train_images": "def"}
     assert champion["splits_sha256"] == "ghi"
     assert (champion["alpha"], champion["cost"]) == (0.05, "fit_seconds")
-    assert champion["provenance"] == {"run_id": "now"}
+    assert [*champion][:3] == ["candidate", "reason", "validation_accuracy"]  # what people look for
     assert champion["validation_accuracy"] == 0.99
 
 

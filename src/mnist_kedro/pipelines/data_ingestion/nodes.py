@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, Self
 
@@ -18,10 +19,11 @@ from mnist_kedro.data.sources import Arrays, bring_to_order, embedded_digits, lo
 from mnist_kedro.evaluation.figures import plot_sample_grid
 from mnist_kedro.formats.idx import idx_sha256, parts
 from mnist_kedro.lazy import Figure, pd
-from mnist_kedro.parameters import Name, UserError
+from mnist_kedro.parameters import Name, UserError, unknown_name
 
 EMBEDDED_NAME = "embedded digits (not MNIST)"
 DIGITS = tuple("0123456789")
+SOURCES = ("auto", "mnist", "embedded")  # all else is a folder
 SAMPLES_PER_CLASS = 16
 FALLBACK_WARNING = f"""
 {"!" * 90}
@@ -42,7 +44,10 @@ class DataIngestionParameters(DatasetSpec):
     cache: Path
 
     @model_validator(mode="after")
-    def _uses_digits_only_for_digits(self) -> Self:
+    def _has_a_source_for_its_classes(self) -> Self:
+        is_known = self.source in SOURCES or Path(self.source).expanduser().exists()
+        if not is_known and get_close_matches(self.source, SOURCES):
+            raise ValueError(unknown_name("source", self.source, SOURCES))
         if self.source in ("mnist", "embedded") and not self.fallback:
             raise ValueError(
                 f"expected 'source' to be auto or a folder, found '{self.source}': {self.name} is "
@@ -135,7 +140,7 @@ def draw_sample_grid(
 
 def _read_source(parameters: DataIngestionParameters) -> Source:
     name, source, class_names = parameters.name, parameters.source, parameters.class_names
-    if source not in ("auto", "mnist", "embedded"):
+    if source not in SOURCES:
         return _read_folder(Path(source).expanduser().resolve(), parameters)
     if source != "embedded":
         try:

@@ -62,7 +62,6 @@ def rank_candidates(parameters: ModelSelectionParameters, **results: Any) -> pd.
 def choose_champion(
     leaderboard: pd.DataFrame,
     parameters: ModelSelectionParameters,
-    provenance: dict[str, Any],
     **results: Any,  # noqa: ANN401
 ) -> dict[str, Any]:
     """Describe the champion of a leaderboard: who, why, with which settings, on which data.
@@ -70,12 +69,11 @@ def choose_champion(
     Args:
         leaderboard: What `rank_candidates` returned.
         parameters: Those that ranked it.
-        provenance: What this run rests on: versions of the inputs, of packages, of the code.
         results: `<candidate>.metrics` of each candidate.
 
     Returns:
-        `candidate`, `reason` (a sentence), its metrics `ACCURACY` and `OF_THE_CHAMPION`, the
-        selection's `alpha` and `cost`, and `provenance`.
+        `candidate`, `reason` (a sentence), its metrics `ACCURACY` and `OF_THE_CHAMPION`, and the
+        selection's `alpha` and `cost`.
     """
     candidate = leaderboard.loc[leaderboard["champion"], "candidate"].item()
     metrics = results[f"{candidate}.metrics"]
@@ -84,7 +82,6 @@ def choose_champion(
         "reason": _reason(leaderboard, parameters),
         **{name: metrics[name] for name in (*ACCURACY, *OF_THE_CHAMPION)},
         **parameters.model_dump(),
-        "provenance": provenance,
     }
 
 

@@ -22,7 +22,7 @@ def create_pipeline(candidates: Sequence[str]) -> Pipeline:
         ),
         Node(
             choose_champion,
-            parameters | {name: name for name in ["leaderboard", "provenance", *metrics]},
+            parameters | {name: name for name in ["leaderboard", *metrics]},
             "champion",
             name="choose_champion",
         ),
