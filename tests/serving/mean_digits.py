@@ -59,6 +59,7 @@ def make_manifest(model, **changes):
         "test_accuracy": 0.8,
         "test_accuracy_low": 0.75,
         "test_accuracy_high": 0.85,
+        "confidence_threshold": 0.3,
         "classes": list(range(10)),
         "class_names": list("0123456789"),
         "onnx": {"sha256": hashlib.sha256(model).hexdigest(), "compared": 360},
