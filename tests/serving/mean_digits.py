@@ -87,3 +87,11 @@ def picture(kind="PNG"):
     file = io.BytesIO()
     Image.fromarray(255 - embedded_digits().test_images[0]).resize((280, 280)).save(file, kind)
     return file.getvalue()
+
+
+def form(content, name="file", boundary="limit"):
+    """The body of `curl -F <name>=@digit.png`, and its content type."""
+    disposition = f'Content-Disposition: form-data; name="{name}"; filename="digit.png"'
+    head = f"--{boundary}\r\n{disposition}\r\nContent-Type: image/png\r\n\r\n".encode()
+    tail = f"\r\n--{boundary}--\r\n".encode()
+    return head + content + tail, f"multipart/form-data; boundary={boundary}"

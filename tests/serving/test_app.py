@@ -11,7 +11,7 @@ import pytest
 
 from mnist_kedro.data.sources import embedded_digits
 from mnist_kedro.serving.app import read_images
-from tests.serving.mean_digits import BLANK, VERSION, picture
+from tests.serving.mean_digits import BLANK, VERSION, form, picture
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (3, 28, 28), dtype=np.uint8)
 IMAGE = IMAGES[0].tolist()
@@ -49,14 +49,6 @@ def test_images_keep_their_order_and_one_is_a_batch_of_one(images, indent):
     read = read_images(json.dumps({"images": images.tolist()}, indent=indent).encode())
     assert read.dtype == np.uint8
     np.testing.assert_array_equal(read, images.reshape(-1, 28, 28))
-
-
-def form(content, name="file", boundary="limit"):
-    """The body of `curl -F <name>=@digit.png`, and its content type."""
-    disposition = f'Content-Disposition: form-data; name="{name}"; filename="digit.png"'
-    head = f"--{boundary}\r\n{disposition}\r\nContent-Type: image/png\r\n\r\n".encode()
-    tail = f"\r\n--{boundary}--\r\n".encode()
-    return head + content + tail, f"multipart/form-data; boundary={boundary}"
 
 
 def test_a_form_with_a_picture_is_answered_as_the_picture(client):
@@ -134,8 +126,8 @@ def test_openapi_describes_pixels_pictures_answers_and_failures(client):
     one, many = content["application/json"]["schema"]["properties"]["images"]["anyOf"]
     assert one["maxItems"] == one["items"]["maxItems"] == many["items"]["maxItems"] == 28
     assert content["image/*"]["schema"]["format"] == "binary"
-    form = content["multipart/form-data"]["schema"]
-    assert form["properties"]["file"] == content["image/*"]["schema"]
+    fields = content["multipart/form-data"]["schema"]
+    assert fields["properties"]["file"] == content["image/*"]["schema"]
     assert operation["responses"].keys() == {"200", "400", "413", "415", "422", "503"}
     assert openapi["paths"]["/ready"]["get"]["responses"].keys() == {"200", "400", "503"}
 
