@@ -97,8 +97,8 @@ def predict_images(
             for picture, (digit, warning) in zip(batch, seen, strict=True):
                 answer = NO_ANSWER if digit is None else next(answers)
                 sure = answer[FIRST.index("confidence")]
-                warning = warning or warn_if_unsure(sure, threshold, names.values())
-                rows.append((picture.name, *answer, warning))
+                unsure = warn_if_unsure(sure, threshold, names.values())
+                rows.append((picture.name, *answer, warning or unsure))
             bar.update(len(batch))
     predictions = pd.DataFrame(rows, columns=["file", *FIRST, *SECOND, "warning"]).astype(
         {
