@@ -152,6 +152,7 @@ cli.add_command(run)
 )
 @click.option("--no-browser", is_flag=True, help="Do not open the page in a browser.")
 @click.option("--model-version", help="Of the final model; by default the champion's.")
+@click.option("--access-log", is_flag=True, help="Log each request.")
 @env_option
 @click.option("--conf-source", callback=validate_conf_source, help=CONF_SOURCE_HELP)
 @click.pass_obj
@@ -161,6 +162,7 @@ def demo(
     port: int | None,
     no_browser: bool,
     model_version: str | None,
+    access_log: bool,
     env: str | None,
     conf_source: str | None,
 ) -> None:
@@ -182,7 +184,8 @@ def demo(
             if not no_browser and _has_desktop():
                 webbrowser.open(address)
             with suppress(KeyboardInterrupt):  # the server has closed all when it passes that on
-                server.create_server(champions, host).run(sockets=[listener])
+                serving = server.create_server(champions, host, access_log=access_log)
+                serving.run(sockets=[listener])
 
 
 @cli.command()

@@ -65,7 +65,7 @@ def test_pictures_that_cannot_be_read_are_named_and_left_out(folder, caplog, mon
     assert len(arrays.train_labels) == 11
     first, second, rest = sorted(caplog.messages)
     assert first.startswith(f"Doubtful: {folder}/train/five/a.png: several digits")
-    assert second.startswith(f"Left out {folder}/train/five/b.txt: expected a picture")
+    assert second.startswith(f"Left out {folder}/train/five/b.txt: that is not a picture")
     assert rest == "The same goes for 2 more pictures."
 
 

@@ -165,7 +165,7 @@ def test_half_a_file_is_refused(suffix):
     ],
 )
 def test_what_is_no_such_picture_is_refused(data):
-    message = "expected a picture in one of the formats PNG, JPEG, WEBP, BMP, GIF, TIFF, found"
+    message = "that is not a picture: expected one of the formats PNG, JPEG, WEBP, BMP, GIF, TIFF"
     with pytest.raises(PictureError, match=message):
         decode(data)
 

@@ -59,6 +59,7 @@ def make_manifest(model, **changes):
         "test_accuracy": 0.8,
         "test_accuracy_low": 0.75,
         "test_accuracy_high": 0.85,
+        "confidence_threshold": 0.3,
         "classes": list(range(10)),
         "class_names": list("0123456789"),
         "onnx": {"sha256": hashlib.sha256(model).hexdigest(), "compared": 360},
@@ -86,3 +87,11 @@ def picture(kind="PNG"):
     file = io.BytesIO()
     Image.fromarray(255 - embedded_digits().test_images[0]).resize((280, 280)).save(file, kind)
     return file.getvalue()
+
+
+def form(content, name="file", boundary="limit"):
+    """The body of `curl -F <name>=@digit.png`, and its content type."""
+    disposition = f'Content-Disposition: form-data; name="{name}"; filename="digit.png"'
+    head = f"--{boundary}\r\n{disposition}\r\nContent-Type: image/png\r\n\r\n".encode()
+    tail = f"\r\n--{boundary}--\r\n".encode()
+    return head + content + tail, f"multipart/form-data; boundary={boundary}"

@@ -11,7 +11,7 @@ import pytest
 
 from mnist_kedro.data.sources import embedded_digits
 from mnist_kedro.serving.app import read_images
-from tests.serving.mean_digits import BLANK, VERSION, picture
+from tests.serving.mean_digits import BLANK, VERSION, form, picture
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (3, 28, 28), dtype=np.uint8)
 IMAGE = IMAGES[0].tolist()
@@ -21,15 +21,15 @@ def test_pixels_of_one_and_of_many_digits_are_read(client):
     digits = embedded_digits()
     status, answer = client.predict(digits.test_images.tolist())
     assert status == 200
-    labels = [each["label"] for each in answer["predictions"]]
+    labels = [each["prediction"] for each in answer["predictions"]]
     assert (labels == digits.test_labels).mean() > 0.7
     assert answer["version"] == VERSION
     assert answer["classes"] == list(range(10))
     status, one = client.predict(digits.test_images[0].tolist())
     assert status == 200
     (prediction,) = one["predictions"]
-    assert prediction["label"] == labels[0]
-    assert prediction["name"] == str(labels[0])
+    assert prediction["prediction"] == labels[0]
+    assert prediction["class_name"] == str(labels[0])
     assert prediction["confidence"] == max(prediction["probabilities"])
     assert prediction["warning"] is None
 
@@ -40,7 +40,7 @@ def test_a_picture_is_read_and_what_was_seen_is_told(client):
     (prediction,) = answer["predictions"]
     assert np.array(prediction["seen"]).shape == (28, 28)
     _, again = client.predict(prediction["seen"])
-    assert again["predictions"][0]["label"] == prediction["label"]
+    assert again["predictions"][0]["prediction"] == prediction["prediction"]
 
 
 @pytest.mark.parametrize("indent", [None, 1])
@@ -51,8 +51,38 @@ def test_images_keep_their_order_and_one_is_a_batch_of_one(images, indent):
     np.testing.assert_array_equal(read, images.reshape(-1, 28, 28))
 
 
-def test_health_and_model(client):
+def test_a_form_with_a_picture_is_answered_as_the_picture(client):
+    expected = client.json("POST", "/predict", picture(), "image/png")
+    assert client.json("POST", "/predict", *form(picture())) == expected
+
+
+@pytest.mark.parametrize(
+    ("content", "kind", "status", "error"),
+    [
+        (*form(picture(), "picture"), 422, "expected a picture in the field 'file' of the form"),
+        (*form(b"hello"), 422, "that is not a picture: expected one of the formats PNG, "),
+        (b"hello", "multipart/form-data", 400, "Missing boundary"),
+        (b"hello", "multipart/form-data; boundary=limit", 400, "Invalid multipart data"),
+        (form(picture())[0][:99], "multipart/form-data; boundary=limit", 422, "expected a pic"),
+    ],
+)
+def test_other_forms_are_refused(client, content, kind, status, error):
+    found, answer = client.json("POST", "/predict", content, kind)
+    assert found == status
+    assert answer["error"].startswith(error)
+
+
+def test_images_may_be_called_inputs_as_mlflow_does(client):
+    asked = json.dumps({"inputs": [IMAGE, IMAGE]})
+    assert client.json("POST", "/predict", asked) == client.predict([IMAGE, IMAGE])
+    status, answer = client.json("POST", "/predict", json.dumps({"inputs": [IMAGE[:5]]}))
+    assert status == 422
+    assert "found at inputs[0]: List should have at least 28" in answer["error"]
+
+
+def test_health_readiness_and_model(client):
     assert client.json("GET", "/health") == (200, {"status": "ok"})
+    assert client.json("GET", "/ready") == (200, {"status": "ready", "version": VERSION})
     status, model = client.json("GET", "/model")
     assert status == 200
     assert model["version"] == VERSION
@@ -90,13 +120,16 @@ def test_the_documentation_needs_no_network(client):
 
 def test_openapi_describes_pixels_pictures_answers_and_failures(client):
     _, openapi = client.json("GET", "/openapi.json")
-    assert openapi["paths"].keys() == {"/predict", "/health", "/model"}
+    assert openapi["paths"].keys() == {"/predict", "/health", "/ready", "/model"}
     operation = openapi["paths"]["/predict"]["post"]
     content = operation["requestBody"]["content"]
     one, many = content["application/json"]["schema"]["properties"]["images"]["anyOf"]
     assert one["maxItems"] == one["items"]["maxItems"] == many["items"]["maxItems"] == 28
     assert content["image/*"]["schema"]["format"] == "binary"
-    assert operation["responses"].keys() == {"200", "4XX"}
+    fields = content["multipart/form-data"]["schema"]
+    assert fields["properties"]["file"] == content["image/*"]["schema"]
+    assert operation["responses"].keys() == {"200", "400", "413", "415", "422", "503"}
+    assert openapi["paths"]["/ready"]["get"]["responses"].keys() == {"200", "400", "503"}
 
 
 def body(images):
@@ -186,7 +219,7 @@ def test_what_is_no_picture_is_refused_with_a_sentence(client, content):
     status, answer = client.json("POST", "/predict", content, "image/png")
     assert status == 422
     assert answer.keys() == {"error"}
-    assert answer["error"].startswith("expected ")
+    assert re.match("expected |that is not a picture: expected ", answer["error"])
 
 
 @pytest.mark.parametrize(
@@ -208,11 +241,16 @@ def test_other_requests_get_their_status_and_json(client, status, method, path):
     assert answer.keys() == {"error"}
 
 
-@pytest.mark.parametrize("kind", ["application/json", "image/png"])
-def test_a_body_that_is_too_large_is_refused(client, kind):
+LARGE = bytes(12 * 2**20 + 1)
+
+
+@pytest.mark.parametrize(
+    ("content", "kind"), [(LARGE, "application/json"), (LARGE, "image/png"), form(LARGE)]
+)
+def test_a_body_that_is_too_large_is_refused(client, content, kind):
     sentence = {"error": "expected a body of at most 12 MiB, found a larger one"}
-    assert client.json("POST", "/predict", bytes(12 * 2**20 + 1), kind) == (413, sentence)
-    in_chunks = iter([bytes(2**20)] * 13)  # of a length that is not told
+    assert client.json("POST", "/predict", content, kind) == (413, sentence)
+    in_chunks = iter([content[:1000], content[1000:]])  # of a length that is not told
     assert client.json("POST", "/predict", in_chunks, kind) == (413, sentence)
 
 

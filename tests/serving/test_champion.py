@@ -62,6 +62,19 @@ def test_many_images_are_predicted_as_one_by_one(model):
     np.testing.assert_allclose(champion.predict(images), np.concatenate(one_by_one), rtol=1e-5)
 
 
+@pytest.mark.parametrize("threshold", [0.5, None])
+def test_it_warns_of_what_it_is_unsure_of(model, threshold):
+    champion = open_champion(OLD, model, make_manifest(model, confidence_threshold=threshold))
+    images = embedded_digits().test_images
+    confidence = champion.predict(images).max(axis=1)
+    warnings = [each.warning for each in champion.answer(images).predictions]
+    doubt = "this may not be a digit" if threshold else None
+    expected = [doubt if each < 0.5 else None for each in confidence]
+    assert warnings == expected
+    (picture,) = champion.answer(images[:1], warning="too small").predictions
+    assert picture.warning == "too small"
+
+
 def test_why_a_champion_has_no_export_is_told(model):
     manifest = make_manifest(model, onnx={"sha256": None, "reason": "no converter for Oracle"})
     with pytest.raises(UserError, match="version v has no ONNX export: no converter for Oracle$"):

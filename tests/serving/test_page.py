@@ -23,6 +23,7 @@ HAND_OVER = """([type, carrier, png]) => {
   const Kind = type === "paste" ? ClipboardEvent : DragEvent;
   document.body.dispatchEvent(new Kind(type, { [carrier]: data, bubbles: true }));
 }"""
+H = [[(0.2, 0.2), (0.2, 0.8)], [(0.8, 0.2), (0.8, 0.8)], [(0.2, 0.5), (0.8, 0.5)]]
 TAB_ORDER = ["Paper to draw on", "Undo", "Clear", "Choose a picture", "Ask it over HTTP."]
 
 pytestmark = [
@@ -62,9 +63,9 @@ def page(browser, demo_url):
         yield page
 
 
-@pytest.fixture
-def phone(browser, demo_url):
-    with opened(browser, demo_url, 360, 640, phone=True) as page:
+@pytest.fixture(params=[(390, 844), (360, 640)], ids=["390 x 844", "360 x 640"])
+def phone(browser, demo_url, request):
+    with opened(browser, demo_url, *request.param, phone=True) as page:
         yield page
 
 
@@ -128,7 +129,7 @@ def test_reads_what_the_mouse_draws(page, number):
 
 def test_reads_what_a_finger_draws_and_does_not_scroll(phone):
     number = 7
-    assert phone.evaluate("document.documentElement.scrollWidth") == 360
+    assert phone.evaluate("document.documentElement.scrollWidth == innerWidth")
     assert phone.evaluate("document.documentElement.scrollHeight > innerHeight")
     finger = phone.context.new_cdp_session(phone)
     for stroke in digits.on_screen(phone, number):
@@ -139,6 +140,13 @@ def test_reads_what_a_finger_draws_and_does_not_scroll(phone):
         finger.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
     expect_label(phone, number)
     assert phone.evaluate("scrollY") == 0
+    for part in ("#label", "#confidence", "#remark"):
+        box = phone.locator(part).bounding_box()
+        assert box["y"] + box["height"] < phone.viewport_size["height"]
+    expect(phone.locator("#keys")).to_be_hidden()
+    shown = phone.locator(".highest span").last
+    shown.evaluate("text => { text.textContent = '100.0\u00a0%'; }")
+    assert shown.evaluate("text => text.scrollWidth <= text.clientWidth")
 
 
 def test_reads_while_the_pen_is_down(page):
@@ -147,7 +155,8 @@ def test_reads_while_the_pen_is_down(page):
     page.mouse.down()
     for point in stroke:
         page.mouse.move(*point)
-    expect_label(page, 0)
+    expect(page.locator("#label")).to_have_text("0")
+    expect(page.locator("#confidence")).to_have_text(re.compile(r"^\d+\.\d\s% sure$"))
 
 
 def test_asks_once_at_a_time_and_then_for_the_newest(page):
@@ -174,6 +183,9 @@ def test_drops_the_answer_to_what_was_cleared(page):
     with page.expect_response("**/predict"):
         held[0].continue_()
     page.wait_for_timeout(100)
+    expect(page.locator("#label")).to_have_text("?")
+    expect(page.locator("#confidence")).to_be_empty()
+    assert len(held) == 1
     expect_blank(page)
 
 
@@ -210,6 +222,21 @@ def test_undoes_stroke_by_stroke_and_clears(page):
     expect_blank(page)
 
 
+@pytest.mark.parametrize("way", ["Clear", "Escape"])
+def test_undo_brings_back_what_was_cleared(page, way):
+    digits.draw(page, 1)
+    before = ink(page, "#canvas")
+    if way == "Clear":
+        page.get_by_role("button", name="Clear").click()
+    else:
+        press(page, "Escape", "Escape")
+    expect_blank(page)
+    page.get_by_role("button", name="Undo").click()
+    expect(spoken(page)).to_have_text("Undone. Strokes left: 1.")
+    expect_label(page, 1)
+    assert np.array_equal(ink(page, "#canvas"), before)
+
+
 @pytest.mark.parametrize("way", ["choose", "drop", "paste"])
 def test_reads_a_picture(page, digit, way):
     image, label = digit
@@ -240,6 +267,10 @@ def test_a_picture_lies_on_the_drawing_until_it_is_undone_or_drawn_upon(page, di
     digits.draw(page, 0)
     expect(preview).to_be_hidden()
     expect_label(page, 0)
+    press(page, "Control+z")
+    expect(spoken(page)).to_have_text("Undone. Picture: digit.png.")
+    expect(preview).to_be_visible()
+    expect_label(page, label)
 
 
 def test_warns_and_tells_what_the_server_refuses(page, digit):
@@ -247,11 +278,22 @@ def test_warns_and_tells_what_the_server_refuses(page, digit):
     page.get_by_label("Choose a picture").set_input_files(file)
     expect(page.locator("#remark")).to_have_text(re.compile("^several digits"))
     expect(spoken(page)).to_have_text(re.compile(r"^\d, \d+\.\d\s% sure\. several digits"))
-    page.get_by_label("Choose a picture").set_input_files(file | {"buffer": b"GIF89a, not quite"})
-    expect(page.locator("#remark")).to_have_text(re.compile("^expected a"))
-    expect(spoken(page)).to_have_text(re.compile("^expected a"))
+    letter = {"name": "letter.txt", "mimeType": "text/plain", "buffer": b"Dear digit"}
+    page.get_by_label("Choose a picture").set_input_files(letter)
+    sentence = re.compile("^that is not a picture: expected one of the formats PNG, JPEG, WEBP")
+    expect(page.locator("#remark")).to_have_text(sentence)
+    expect(spoken(page)).to_have_text(sentence)
     press(page, "Delete")
     expect(page.locator("#remark")).to_be_empty()
+
+
+def test_warns_of_what_may_not_be_a_digit_beside_its_best_guess(page, monkeypatch):
+    monkeypatch.setitem(digits.DIGITS, "H", H)
+    digits.draw(page, "H")
+    doubt = "this may not be a digit"
+    expect(page.locator("#remark")).to_have_text(doubt)
+    expect(spoken(page)).to_have_text(re.compile(rf"^\d, \d+\.\d\s% sure\. {doubt}$"))
+    expect(page.locator("#label")).to_have_text(re.compile(r"^\d$"))
 
 
 def test_tells_that_the_server_is_gone_and_goes_on_when_it_is_back(page):
@@ -284,6 +326,7 @@ def test_is_dark_where_people_like_it_dark_and_sends_the_same(page):
     assert brightness_of_ink(page) < 50
     page.emulate_media(color_scheme="dark")
     expect(page.locator("#canvas")).to_have_css("background-color", "rgb(34, 36, 40)")
+    page.evaluate("() => new Promise(requestAnimationFrame)")  # before it, the paper is painted
     assert brightness_of_ink(page) > 200
     press(page, "Escape")
     digits.draw(page, 1)

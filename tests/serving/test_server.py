@@ -37,8 +37,8 @@ def test_who_hangs_up_does_no_harm(client, caplog):
     head = b"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/png\r\n"
     with connect(client) as connection:
         connection.sendall(head + b"Content-Length: 9\r\n\r\n1234")
-    assert client.request("GET", "/health")[0] == 200
-    assert not caplog.records
+    assert client.json("GET", "/health") == (200, {"status": "ok"})
+    assert caplog.messages == []
 
 
 def test_too_many_connections_are_refused_until_some_are_closed(client):
@@ -63,6 +63,12 @@ def test_on_a_desktop_it_opens_the_page_names_its_address_and_stops_quietly(
     assert opened.read_text() == f"{address}\n"
     assert running.out.read_text() == f"Draw digits at {address} (Ctrl-C stops)\n"
     assert running.err.read_text() == ""
+
+
+def test_it_logs_requests_if_asked(served_project, demo):
+    with demo(served_project, "--no-browser", "--access-log") as running:
+        assert running.client.request("GET", "/health")[0] == 200
+    assert '"GET /health HTTP/1.1" 200' in running.err.read_text()
 
 
 AUDITED = """
@@ -107,7 +113,7 @@ def test_a_new_champion_answers_without_a_restart_and_a_damaged_one_does_not(
         save_champion(project, "2026-01-03T00.00.00.000Z", models[1], make_manifest(models[1]))
         wait_until(lambda: client.predict(digit)[1]["version"].startswith("2026-01-03"))
         _, second = client.predict(digit)
-    labels = [answer["predictions"][0]["label"] for answer in (first, second)]
+    labels = [answer["predictions"][0]["prediction"] for answer in (first, second)]
     assert labels[1] == (labels[0] + 1) % 10
 
 

@@ -62,7 +62,7 @@ def decode_picture(file: BinaryIO) -> NDArray[np.float32]:
         raise _too_large("more than fits into memory") from error
     except UnidentifiedImageError as error:
         raise PictureError(
-            f"expected a picture in one of the formats {', '.join(FORMATS)}, found something else"
+            f"that is not a picture: expected one of the formats {', '.join(FORMATS)}"
         ) from error
     except DAMAGED as error:
         raise PictureError(f"expected a whole picture, found a damaged one: {error}") from error

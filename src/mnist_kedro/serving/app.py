@@ -8,14 +8,22 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.responses import FileResponse, JSONResponse
 from fastapi.staticfiles import StaticFiles
 from fastapi_swagger import patch_fastapi
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import (
+    AliasChoices,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+)
+from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
@@ -32,6 +40,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
     from numpy.typing import NDArray
+    from starlette.types import Message
 
 STATIC = Path(__file__).with_name("static")
 MAX_IMAGES = 1000
@@ -53,13 +62,21 @@ def _as_list(images: object) -> object:
 
 
 class Images(BaseModel):
-    """One image or a list of up to 1,000, each 28 rows of 28 pixels, 0 = paper, 255 = ink."""
+    """One image or a list of up to 1,000, each 28 rows of 28 pixels, 0 = paper, 255 = ink.
+
+    Instead of `images` the key may be `inputs`, as for `mlflow models serve`.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
     images: Annotated[
         list[Image],
-        Field(min_length=1, max_length=MAX_IMAGES, fail_fast=True),
+        Field(
+            min_length=1,
+            max_length=MAX_IMAGES,
+            fail_fast=True,
+            validation_alias=AliasChoices("images", "inputs"),
+        ),
         BeforeValidator(_as_list, json_schema_input_type=Image | list[Image]),
     ]
 
@@ -70,30 +87,49 @@ class Failure(BaseModel):
     error: str
 
 
-# How OpenAPI describes the body of `POST /predict`.
+# How OpenAPI describes the body of `POST /predict`, and what goes wrong.
+PICTURE = {"type": "string", "format": "binary"}
+FORM = {"type": "object", "properties": {"file": PICTURE}, "required": ["file"]}
 BODY = {
     "requestBody": {
         "required": True,
         "content": {
             "application/json": {"schema": Images.model_json_schema()},
-            "image/*": {"schema": {"type": "string", "format": "binary"}},
+            "image/*": {"schema": PICTURE},
+            "multipart/form-data": {"schema": FORM},
         },
     }
 }
+OF_ALL: dict[int | str, dict[str, Any]] = {
+    400: {"description": "The request is broken, or its Host header names another machine."},
+    503: {"description": "Too many connections are open: ask again later."},
+}
+OF_BODIES: dict[int | str, dict[str, Any]] = {
+    413: {"description": f"The body has more than {MAX_MEBIBYTES} MiB.", "model": Failure},
+    415: {"description": "The Content-Type is none of those above.", "model": Failure},
+    422: {"description": "The body has no images, or wrong ones.", "model": Failure},
+}
 
 
-router = APIRouter()
+router = APIRouter(responses=OF_ALL)
 
 
-@router.post("/predict", responses={"4XX": {"model": Failure}}, openapi_extra=BODY)
+@router.post("/predict", responses=OF_BODIES, openapi_extra=BODY)
 async def predict(request: Request) -> Answer:
     """Predict the classes of one or many images in JSON, or of a picture file."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    is_json = kind == "application/json"
-    if not is_json and not kind.startswith("image/"):
-        sentence = "expected the Content-Type application/json or image/..., found another"
-        raise HTTPException(415, sentence)
-    body, state = await _read_body(request), request.app.state
+    is_json, request = kind == "application/json", _limited(request)
+    if is_json or kind.startswith("image/"):
+        body = await request.body()
+    elif kind == "multipart/form-data":
+        body = await _read_form(request)
+    else:
+        raise HTTPException(
+            415,
+            "expected the Content-Type application/json, image/... or multipart/form-data, found "
+            "another",
+        )
+    state = request.app.state
     work = partial(_answer, state.champions.current, body, is_json=is_json)
     return await asyncio.get_running_loop().run_in_executor(state.threads, work)
 
@@ -107,8 +143,14 @@ async def model(request: Request) -> Model:
 
 @router.get("/health")
 async def health() -> dict[str, str]:
-    """Say that the server can answer."""
+    """Say that the server is alive."""
     return {"status": "ok"}
+
+
+@router.get("/ready")
+async def ready(request: Request) -> dict[str, str]:
+    """Say that a model is loaded, and its version."""
+    return {"status": "ready", "version": (await model(request)).version}
 
 
 @router.get("/", include_in_schema=False)
@@ -176,15 +218,29 @@ def read_images(body: bytes) -> NDArray[np.uint8]:
         ) from None
 
 
-async def _read_body(request: Request) -> bytes:
-    """Return the body. Starlette's own limit would answer in plain text, which the page ignores."""
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > MAX_MEBIBYTES * 2**20:
+def _limited(request: Request) -> Request:
+    """Return the request with a limit on its body; Starlette's own would answer in plain text."""
+    left = MAX_MEBIBYTES * 2**20
+
+    async def receive() -> Message:
+        nonlocal left
+        message = await request.receive()
+        left -= len(message.get("body", b""))
+        if left < 0:
             sentence = f"expected a body of at most {MAX_MEBIBYTES} MiB, found a larger one"
             raise HTTPException(413, sentence)
-    return bytes(body)
+        return message
+
+    return Request(request.scope, receive)
+
+
+async def _read_form(request: Request) -> bytes:
+    """Return the file of a form, as `curl -F file=@digit.png` sends it."""
+    async with request.form() as form:
+        match form.get("file"):
+            case UploadFile() as file:
+                return await file.read()
+    raise UserError("expected a picture in the field 'file' of the form, found none")
 
 
 async def _fail(_: Request, error: Exception) -> JSONResponse:

@@ -13,6 +13,7 @@ from kedro.io import DatasetError
 from kedro.io.core import VersionNotFoundError
 from pydantic import BaseModel
 
+from mnist_kedro.evaluation.confidence import warn_if_unsure
 from mnist_kedro.formats.onnx_predict import load_onnx
 from mnist_kedro.parameters import UserError
 
@@ -36,13 +37,17 @@ class NotServedError(UserError):
 
 
 class Model(BaseModel):
-    """The model that answers. Accuracies are fractions; the interval holds 95 %."""
+    """The model that answers. Accuracies are fractions; the interval holds 95 %.
+
+    Predictions of less than `confidence_threshold` come with a warning.
+    """
 
     version: str
     candidate: str
     test_accuracy: float
     test_accuracy_low: float
     test_accuracy_high: float
+    confidence_threshold: float | None = None
     data: str
     data_sha256: str
     classes: list[int]
@@ -53,8 +58,8 @@ class Model(BaseModel):
 class Prediction(BaseModel):
     """What one image shows. Of a picture, `seen` is what the model saw: 28 rows of 28 pixels."""
 
-    label: int
-    name: str
+    prediction: int
+    class_name: str
     confidence: float
     probabilities: list[float]
     warning: str | None = None
@@ -91,11 +96,12 @@ class Champion:
         model, probabilities = self.model, self.predict(images)
         predictions = [
             Prediction(
-                label=model.classes[best],
-                name=model.class_names[best],
+                prediction=model.classes[best],
+                class_name=model.class_names[best],
                 confidence=row[best],
                 probabilities=row,
-                warning=warning,
+                warning=warning
+                or warn_if_unsure(row[best], model.confidence_threshold, model.class_names),
                 seen=seen,
             )
             for best, row in zip(probabilities.argmax(axis=1), probabilities.tolist(), strict=True)

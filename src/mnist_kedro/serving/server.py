@@ -57,10 +57,11 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def create_server(champions: Champions, host: str) -> uvicorn.Server:
+def create_server(champions: Champions, host: str, *, access_log: bool = False) -> uvicorn.Server:
     """Return the server; `run(sockets=[...])` serves on what `listen` returned, until Ctrl-C.
 
     Requests must address it as loopback or as `host`, unless that stands for all interfaces.
+    `access_log` has uvicorn log each of them.
     """
     everywhere = host in ("0.0.0.0", "::")  # noqa: S104 (only compared)
     names = ["localhost", "127.0.0.1", "[::1]", f"[{host}]" if ":" in host else host]
@@ -69,6 +70,8 @@ def create_server(champions: Champions, host: str) -> uvicorn.Server:
         lifespan="on",
         ws="none",
         log_config=None,
+        log_level="info" if access_log else None,
+        access_log=access_log,
         server_header=False,
         headers=list(HEADERS.items()),
         limit_concurrency=CONNECTIONS,

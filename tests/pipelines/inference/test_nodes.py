@@ -27,9 +27,9 @@ NAMES = list("abcdefghij")
 NOTHING = InferenceParameters(images=None, model_version=None)
 
 
-def read(model, images, parameters, names=NAMES):
+def read(model, images, parameters, names=NAMES, threshold=None):
     """Predict with a model that is the champion."""
-    manifest = {"classes": list(range(10)), "class_names": names}
+    manifest = {"classes": list(range(10)), "class_names": names, "confidence_threshold": threshold}
     decision = {"champion": {"version": "v"}}
     return predict_images(
         decision, {"v": lambda: model}, {"v": lambda: manifest}, images, parameters
@@ -102,7 +102,7 @@ def test_pictures_are_brought_to_the_format_and_their_warnings_stand_beside_them
     assert labels[1:3] == model.predict(np.stack([seen(five), seen(tiny)])).tolist()
     assert [label is pd.NA for label in labels] == [True, False, False, False, True]
     expected = [
-        "expected a picture in",
+        "that is not a picture",
         None,
         "too small: ",
         "several digits: ",
@@ -114,6 +114,16 @@ def test_pictures_are_brought_to_the_format_and_their_warnings_stand_beside_them
     assert predictions["confidence"].isna().tolist() == [True, False, False, False, True]
     assert submission["ImageId"].tolist() == [1, 2, 3, 4, 5]
     assert submission["Label"].isna().sum() == 2
+
+
+def test_images_of_which_the_model_is_unsure_get_a_warning(digits, model):
+    images = digits.test_images[:9]
+    confidence = model.predict_proba(images).max(axis=1)
+    threshold = float(np.median(confidence))
+    predictions, _ = read(model, images, NOTHING, list("0123456789"), threshold)
+    warned = predictions["warning"] == "this may not be a digit"
+    assert warned.tolist() == (confidence < threshold).tolist()
+    assert 0 < warned.sum() == predictions["warning"].count()
 
 
 def test_kaggles_table_becomes_its_submission(digits, model, tmp_path):
@@ -181,7 +191,7 @@ def test_a_model_without_probabilities_has_labels_only(digits):
     [
         ("mine", idx_header((1, 20, 20)) + bytes(400), "expected the dimensions"),
         ("mine.csv", b"a,b\n1,2\n", "expected a header and 784 columns"),
-        ("mine.png", b"", "expected a picture in one of the formats"),
+        ("mine.png", b"", "that is not a picture"),
     ],
 )
 def test_a_file_without_a_digit_is_an_error_that_names_it(name, data, why, digits, model, tmp_path):

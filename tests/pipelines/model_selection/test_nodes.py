@@ -27,6 +27,7 @@ def results(**candidates):
             "validation_accuracy": 1 - wrong / N,
             "fit_seconds": seconds,
             "model_bytes": size[0] if size else 1000 - seconds,
+            "confidence_threshold": 0.9,
             "data": "digits",
             "class_names": ["a", "b"],
             "data_sha256": "abc",
@@ -154,6 +155,7 @@ def test_the_champion_says_on_what_it_was_chosen():
     assert champion["settings"]["estimator"] == "alone"
     assert (champion["data"], champion["data_sha256"]) == ("digits", "abc")
     assert champion["class_names"] == ["a", "b"]
+    assert champion["confidence_threshold"] == 0.9
     assert champion["sha256"] == {"train_images": "def"}
     assert champion["splits_sha256"] == "ghi"
     assert (champion["alpha"], champion["cost"]) == (0.05, "fit_seconds")

@@ -3,6 +3,7 @@ import pandas as pd
 import pytest
 
 from mnist_kedro.classifiers.build import Candidate
+from mnist_kedro.evaluation.confidence import confidence_threshold
 from mnist_kedro.evaluation.metrics import wilson_interval
 from mnist_kedro.parameters import UserError
 from mnist_kedro.pipelines.model_training.nodes import ModelTrainingParameters, train_candidate
@@ -28,6 +29,7 @@ def test_the_score_is_that_of_the_validation_split(data):
     assert metrics["validation_accuracy"] == correct.mean()
     interval = metrics["validation_accuracy_low"], metrics["validation_accuracy_high"]
     assert interval == wilson_interval(int(correct.sum()), len(index))
+    assert metrics["confidence_threshold"] == confidence_threshold(predictions)
     assert metrics["fit_seconds"] == history["seconds"].iloc[-1]
     assert metrics["settings"] == {
         "estimator": "sklearn.naive_bayes.GaussianNB",

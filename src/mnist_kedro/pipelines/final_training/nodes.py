@@ -207,9 +207,9 @@ def describe_final_model(
 
     Returns:
         `candidate`, `settings`, `data`, `data_sha256`, the champion's validation accuracy and the
-        test accuracy with their intervals,
-        `classes` in the order of the probabilities and their `class_names`, `onnx` (what
-        `export_final_model` found), and `provenance`: versions of all inputs, packages and code.
+        test accuracy with their intervals, the champion's `confidence_threshold`, `classes` in the
+        order of the probabilities and their `class_names`, `onnx` (what `export_final_model`
+        found), and `provenance`: versions of all inputs, packages and code.
     """
     classes = final_model.classes_.tolist()
     accuracy = ("accuracy", "accuracy_low", "accuracy_high")
@@ -217,6 +217,7 @@ def describe_final_model(
         **{key: champion[key] for key in ("candidate", "settings", "data", "data_sha256")},
         **{f"validation_{key}": champion[f"validation_{key}"] for key in accuracy},
         **{f"test_{key}": final_metrics[f"test_{key}"] for key in accuracy},
+        "confidence_threshold": champion["confidence_threshold"],
         "classes": classes,
         "class_names": [champion["class_names"][label] for label in classes],
         "onnx": onnx_check,

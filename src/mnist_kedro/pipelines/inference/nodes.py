@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from pydantic import AfterValidator
 
 from mnist_kedro.classifiers.build import Classifier
+from mnist_kedro.evaluation.confidence import warn_if_unsure
 from mnist_kedro.evaluation.figures import plot_contact_sheet
 from mnist_kedro.evaluation.metrics import predict_labels
 from mnist_kedro.lazy import Figure, pd
@@ -57,7 +58,8 @@ def predict_images(
     Args:
         promotion: The latest decision: says which model is the champion.
         final_models: What loads each final model, by version.
-        final_manifests: The same of their manifests, which have the names of the classes.
+        final_manifests: The same of their manifests, which have the names of the classes, and the
+            confidence below which the model is unsure.
         test_images: `uint8 (n, 28, 28)`, read when `parameters` name no others.
         parameters: May name others, see `image_files.find_pictures`, and another model.
 
@@ -67,7 +69,8 @@ def predict_images(
         and `warning`. And a row per image as Kaggle's Digit Recognizer wants it: `ImageId` (from 1)
         and `Label`, which is the name of the class if all names are numbers. A model without
         probabilities leaves the confidences and the second best empty. An image that cannot be read
-        has no prediction, and a warning that says why.
+        has no prediction, and a warning that says why; else it warns of what is wrong with the
+        picture, or that the model is unsure.
 
     Raises:
         UserError: No image can be read, or there is no such model.
@@ -84,6 +87,7 @@ def predict_images(
         )
     final_model, manifest = final_models[version](), final_manifests[version]()
     names = dict(zip(manifest["classes"], manifest["class_names"], strict=True))
+    threshold = manifest.get("confidence_threshold")
     rows: list[tuple[Any, ...]] = []
     with tqdm(desc="inference", unit=" images", leave=False, disable=None) as bar:
         while batch := list(islice(pictures, BATCH)):
@@ -92,7 +96,9 @@ def predict_images(
             answers = iter(_best_two(final_model, names, digits) if digits else [])
             for picture, (digit, warning) in zip(batch, seen, strict=True):
                 answer = NO_ANSWER if digit is None else next(answers)
-                rows.append((picture.name, *answer, warning))
+                sure = answer[FIRST.index("confidence")]
+                unsure = warn_if_unsure(sure, threshold, names.values())
+                rows.append((picture.name, *answer, warning or unsure))
             bar.update(len(batch))
     predictions = pd.DataFrame(rows, columns=["file", *FIRST, *SECOND, "warning"]).astype(
         {

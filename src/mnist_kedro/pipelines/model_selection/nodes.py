@@ -17,7 +17,10 @@ COLUMNS += ["validation_macro_f1", "validation_log_loss", *COSTS, "n_parameters"
 # Equal accuracies are told apart by what is the same in every run, the smaller model first.
 ORDER = {"validation_accuracy": False, "model_bytes": True, "candidate": True}  # true: ascending
 NEAR_TIE = 0.1  # seconds are noisy: costs up to this share above the lowest count as equal to it
-OF_THE_CHAMPION = ("settings", "data", "class_names", "data_sha256", "sha256", "splits_sha256")
+OF_THE_CHAMPION = (
+    *("settings", "confidence_threshold", "data", "class_names"),
+    *("data_sha256", "sha256", "splits_sha256"),
+)
 
 
 class ModelSelectionParameters(Parameters):

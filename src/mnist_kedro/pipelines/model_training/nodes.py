@@ -11,6 +11,7 @@ from pydantic import Field
 from mnist_kedro.classifiers.build import Candidate, Classifier
 from mnist_kedro.classifiers.fit import fit_classifier
 from mnist_kedro.data.splits import splits_sha256, take_splits
+from mnist_kedro.evaluation.confidence import confidence_threshold
 from mnist_kedro.evaluation.metrics import score_classifier
 from mnist_kedro.lazy import pd
 from mnist_kedro.parameters import Parameters
@@ -37,14 +38,15 @@ def train_candidate(
     Returns:
         The fitted classifier; its history, as `fit_classifier` has it; its metrics; and a row per
         validation image: `index`, `label`, `prediction`, `confidence`. The metrics are those of
-        `score_classifier`, `fit_seconds`, and what they rest on: `settings` (with the seed), what
-        the profile says of the data, and `splits_sha256`.
+        `score_classifier`, `confidence_threshold`, `fit_seconds`, and what they rest on: `settings`
+        (with the seed), what the profile says of the data, and `splits_sha256`.
     """
     train, validation = take_splits(train_images, train_labels, splits, dataset_profile)
     model, history = fit_classifier(candidate, parameters.seed, train, validation)
     scores, predictions = score_classifier(model, *validation, "validation")
     predictions.insert(0, "index", splits.query("split == 'validation'")["index"].to_numpy())
     metrics = scores | {
+        "confidence_threshold": confidence_threshold(predictions),
         "settings": candidate.model_dump() | {"seed": parameters.seed},
         "data": dataset_profile["name"],
         **{key: dataset_profile[key] for key in ("class_names", "data_sha256", "sha256")},

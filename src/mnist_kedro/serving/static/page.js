@@ -33,7 +33,7 @@ async function read() {
 async function readOnce() {
   const paper = timesReplaced();
   const body = await paperAsFile();
-  const headers = { "Content-Type": body.type || "image/*" }; // some systems know no TIFF
+  const headers = { "Content-Type": "image/*" }; // the server finds out which, if it is one
   const answer = await ask("/predict", { method: "POST", body, headers });
   if (answer.version && answer.version !== version) await describeModel();
   if (paper === timesReplaced()) show(answer);
@@ -54,7 +54,7 @@ const percent = (share, decimals = 1) => `${(100 * share).toFixed(decimals)}\u00
 /** Show an answer of `/predict`, or its error, or, of neither, a page that waits. */
 function show({ error, predictions: [prediction] = [{}] }) {
   const { probabilities = [], warning, seen: rows = [] } = prediction;
-  label.textContent = prediction.name ?? "?";
+  label.textContent = prediction.class_name ?? "?";
   label.classList.toggle("word", label.textContent.length > 2);
   confidence.textContent = probabilities.length ? `${percent(prediction.confidence)} sure` : "";
   remark.textContent = error ?? "";

@@ -13,6 +13,7 @@ const spoken = document.getElementById("spoken");
 let strokes = [];
 let stroke = null; // the one that grows, while the pen is down
 let picture = null; // a file
+const past = []; // strokes and picture before each change, for Undo
 let replaced = 0;
 let pen = [0.5, 0.5]; // where the arrow keys have it
 let penShown = false;
@@ -33,12 +34,10 @@ export function say(text) {
 /* Change */
 
 function lower(point) {
-  if (picture) {
-    strokes = [];
-    replace(null);
-  }
+  remember();
+  if (picture) replace([], null);
   stroke = [];
-  strokes.push(stroke);
+  strokes = [...strokes, stroke];
   move(point);
 }
 
@@ -51,29 +50,34 @@ function lift() {
   stroke = null;
 }
 
+function remember() {
+  past.push([strokes, picture]);
+}
+
 function undo() {
-  if (!picture) strokes.pop();
-  replace(null);
-  say(`Undone. Strokes left: ${strokes.length}.`);
+  replace(...(past.pop() ?? [[], null]));
+  say(`Undone. ${picture ? `Picture: ${picture.name}` : `Strokes left: ${strokes.length}`}.`);
 }
 
 function clear() {
-  strokes = [];
-  replace(null);
+  if (!isBlank()) remember();
+  replace([], null);
   say("Cleared.");
 }
 
 /** Take the first of the files that were chosen, dropped or pasted. */
 function take([file]) {
   if (!file) return;
-  replace(file);
+  remember();
+  replace(strokes, file);
   say(`Picture: ${file.name}.`);
 }
 
-/** Put a picture, or none, over the strokes that are left. */
-function replace(file) {
+/** Put other strokes on the paper, and a picture, or none, over them. */
+function replace(lines, file) {
   lift();
   URL.revokeObjectURL(preview.src);
+  strokes = lines;
   picture = file;
   preview.hidden = !file;
   if (file) preview.src = URL.createObjectURL(file);
