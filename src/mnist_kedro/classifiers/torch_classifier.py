@@ -155,7 +155,7 @@ class TorchClassifier(ClassifierMixin, BaseEstimator):
         if network := state.pop("network_", None):
             state["weights_"] = {name: w.cpu().numpy() for name, w in network.state_dict().items()}
             rows = state["history_"]
-            state["history_"] = [{k: v for k, v in row.items() if k != "seconds"} for row in rows]
+            state["history_"] = [{k: v for k, v in row.items() if "seconds" not in k} for row in rows]
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:

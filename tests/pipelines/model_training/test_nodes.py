@@ -29,6 +29,7 @@ def test_the_score_is_that_of_the_validation_split(data):
     interval = metrics["validation_accuracy_low"], metrics["validation_accuracy_high"]
     assert interval == wilson_interval(int(correct.sum()), len(index))
     assert metrics["fit_seconds"] == history["seconds"].iloc[-1]
+    assert metrics["fit_cpu_seconds"] == history["cpu_seconds"].iloc[-1] > 0
     assert metrics["settings"] == {
         "estimator": "sklearn.naive_bayes.GaussianNB",
         "transformers": [],
