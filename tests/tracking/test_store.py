@@ -19,7 +19,9 @@ from mnist_kedro.tracking.store import ENVIRONMENT, TrackingParameters, open_exp
 from .conftest import ALL, FINISHED, Run, runs_in, serving, statuses
 from .postgresql import INITDB, PASSWORD, QUOTED, postgresql
 
-PARAMETERS = TrackingParameters(enabled=True, uri=None, experiment="e", registered_model="m")
+PARAMETERS = TrackingParameters(
+    enabled=True, models="final", uri=None, experiment="e", registered_model="m"
+)
 
 
 def refused(project, **tracking):

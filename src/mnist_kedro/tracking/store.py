@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from contextlib import closing, contextmanager, nullcontext, suppress
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
@@ -33,6 +33,7 @@ class TrackingParameters(Parameters):
     """Where runs are tracked, and under which names: `conf/<env>/parameters_tracking.yml`."""
 
     enabled: bool
+    models: Literal["final", "all"]
     uri: str | None
     experiment: Name
     registered_model: Annotated[Name, Field(pattern="^[^/:]+$")]  # as MLflow wants it

@@ -152,7 +152,10 @@ class TrackedRun:
         colours = candidate_colours(self._catalog.load("parameters")["candidates"])
         with self._child(name, {"mlflow.runColor": colours[name]}) as run_id:
             self._children[name] = run_id
-            self._log_fitted(run_id, f"{name}.", metrics["settings"], metrics)
+            settings, model_id = metrics["settings"], None
+            if self._catalog.load("params:tracking")["models"] == "all":
+                model_id = self._log_model(run_id, f"{name}.model", settings).model_id
+            self._log_fitted(run_id, f"{name}.", settings, metrics, model_id)
             self._log_data(run_id, metrics)
 
     def _log_final_model(self) -> None:
@@ -166,7 +169,8 @@ class TrackedRun:
         )
         with self._child("final_model", {"mlflow.note.content": description}) as run_id:
             self._children[self._nodes["final_metrics"].namespace] = run_id
-            model = self._log_fitted(run_id, "final_", champion["settings"], scores)
+            model = self._log_model(run_id, "final_model", champion["settings"])
+            self._log_fitted(run_id, "final_", champion["settings"], scores, model.model_id)
             self._log_data(run_id, metrics)
             tests = {key: metrics[key] for key in metrics if key.startswith("test_accuracy")}
             self._log(self._run_id, metrics=_metrics(tests))
@@ -190,14 +194,13 @@ class TrackedRun:
                 parameters = {name: str(row.pop(name)) for name in ("candidate", "learning_rate")}
                 self._log(run_id, parameters, _metrics(row))
 
-    def _log_fitted(
-        self, run_id: str, prefix: str, settings: Mapping[str, Any], scores: Mapping[str, Any]
+    def _log_model(
+        self, run_id: str, name: str, settings: Mapping[str, Any]
     ) -> entities.LoggedModel:
-        """Log a model and its history, which have this prefix in the catalog, with its scores."""
-        fitted = self._catalog.load(f"{prefix}model")
-        parameters = _hyperparameters(fitted, settings)
+        """Log the model of this name in the catalog."""
+        fitted = self._catalog.load(name)
         model = self._client.create_logged_model(
-            self._experiment_id, "model", run_id, params=parameters
+            self._experiment_id, "model", run_id, params=_hyperparameters(fitted, settings)
         )
         examples = np.array(self._catalog.load("train_images")[:EXAMPLES])
         with TemporaryDirectory() as folder:
@@ -216,17 +219,28 @@ class TrackedRun:
             self._client.log_model_artifacts(model.model_id, folder)
         self._client.log_outputs(run_id, [entities.LoggedModelOutput(model.model_id, step=0)])
         self._client.finalize_logged_model(model.model_id, "READY")
+        return model
 
+    def _log_fitted(
+        self,
+        run_id: str,
+        prefix: str,
+        settings: Mapping[str, Any],
+        scores: Mapping[str, Any],
+        model_id: str | None,
+    ) -> None:
+        """Log the settings of a model and its history, which have this prefix, and its scores."""
+        parameters = _hyperparameters(self._catalog.load(f"{prefix}model"), settings)
         # The score of the fitted model ends the curve, in the place of the last epoch's.
         others = dict(scores)
         end = {"validation_accuracy": others.pop("validation_accuracy")}
-        curves = self._catalog.load(f"{prefix}history").set_index("epoch").drop(columns="seconds")
+        history = self._catalog.load(f"{prefix}history").set_index("epoch")
+        curves = history.drop(columns=["seconds", "cpu_seconds"])
         curves.loc[len(curves), "validation_accuracy"] = np.nan
-        metrics = _metrics(others, 0, model.model_id) + _metrics(end, len(curves), model.model_id)
+        metrics = _metrics(others, 0, model_id) + _metrics(end, len(curves), model_id)
         for epoch, row in curves.iterrows():
             metrics += _metrics(row, epoch)
         self._log(run_id, parameters, metrics)
-        return model
 
     def _log_data(self, run_id: str, metrics: Mapping[str, Any]) -> None:
         """Log the data on which these metrics rest."""
