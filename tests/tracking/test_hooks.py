@@ -271,7 +271,11 @@ def test_after_sigterm_a_real_run_was_killed_and_what_was_saved_is_there(used_pr
 @pytest.mark.slow
 def test_parallel_runs_log_the_same(used_project, run_kedro):
     names = ("logistic_regression", "mlp_64")
-    on = ("--namespaces=" + ",".join(names), "--params", "tracking.enabled=true,tracking.models=all")
+    on = (
+        "--namespaces=" + ",".join(names),
+        "--params",
+        "tracking.enabled=true,tracking.models=all",
+    )
     done = run_kedro(used_project, "run", "--runner=ParallelRunner", *on)
     assert done.returncode == 0, done.stderr
     assert done.stdout.endswith("MLflow    make ui  compares runs\n")

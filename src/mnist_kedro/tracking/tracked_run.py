@@ -7,7 +7,6 @@ process, in which there may be other runs.
 from __future__ import annotations
 
 import json
-import platform
 import time
 from contextlib import contextmanager
 from importlib.metadata import version
@@ -29,7 +28,7 @@ from mnist_kedro.evaluation.metrics import accuracy_text
 from mnist_kedro.lazy import pd
 from mnist_kedro.parameters import public_address
 from mnist_kedro.run.lock import is_alive
-from mnist_kedro.tracking.store import unless_it_exists
+from mnist_kedro.tracking.store import project_tag, unless_it_exists
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -85,7 +84,7 @@ class TrackedRun:
         self._open: list[str] = []  # ids of runs that have not ended
         project = Path(run_params["project_path"]).resolve()
         self._tags = {
-            "kedro_project": f"{platform.node()}:{project}",  # others may share the server
+            "kedro_project": project_tag(project),
             "kedro_run_id": provenance["run_id"],
             "kedro_pipeline": ", ".join(run_params["pipeline_names"] or ["__default__"]),
             "kedro_runner": run_params["runner"].partition(" object")[0].rpartition(".")[2],

@@ -67,8 +67,8 @@ def test_among_equals_the_cheapest_wins():
     champion = champion_of(cheap=(5, 1), cheaper_but_worse=(60, 0.1), dear=(2, 100))
     assert champion["candidate"] == "cheap"
     assert champion["reason"] == (
-        "cheap (97.50 %) costs less than dear (99.00 %), the most accurate (fit_cpu_seconds 1 against "
-        "100), which is not significantly better (exact McNemar, p = 0.25 >= 0.05)."
+        "cheap (97.50 %) costs less than dear (99.00 %), the most accurate (fit_cpu_seconds 1 "
+        "against 100), which is not significantly better (exact McNemar, p = 0.25 >= 0.05)."
     )
 
 
@@ -76,8 +76,8 @@ def test_the_most_accurate_may_be_the_cheapest_too():
     champion = champion_of(good=(2, 1), equal=(3, 2), bad=(60, 0.1))
     assert champion["candidate"] == "good"
     assert champion["reason"] == (
-        "good (99.00 %) is the most accurate, and the cheapest (fit_cpu_seconds 1) of the 2 that do "
-        "not differ significantly (exact McNemar, p >= 0.05)."
+        "good (99.00 %) is the most accurate, and the cheapest (fit_cpu_seconds 1) of the 2 that "
+        "do not differ significantly (exact McNemar, p >= 0.05)."
     )
 
 
@@ -121,8 +121,8 @@ def test_a_near_tie_that_decided_between_others_is_told():
     assert champion_of(cheap=(6, 1), better=(5, 1.1), dear=(2, 100))["reason"] == (
         "better (97.50 %) costs less than dear (99.00 %), the most accurate (fit_cpu_seconds 1.1 "
         "against 100), which is not significantly better (exact McNemar, p = 0.25 >= 0.05); cheap "
-        "(97.00 %) costs less by no more than 10 % (fit_cpu_seconds 1 against 1.1), which counts as "
-        "equal, and is not more accurate."
+        "(97.00 %) costs less by no more than 10 % (fit_cpu_seconds 1 against 1.1), which counts "
+        "as equal, and is not more accurate."
     )
 
 
