@@ -56,6 +56,11 @@ def old(catalog, keep):
     return [run.version for run in find_old_runs(catalog, keep)]
 
 
+def remove_old_runs(catalog):
+    for run in find_old_runs(catalog, 1):
+        run.remove()
+
+
 def files(folder):
     return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
 
@@ -71,8 +76,7 @@ def test_a_run_stays_whole_as_long_as_any_dataset_has_it_among_its_latest(catalo
     assert old(catalog, 2) == ["1"]
     assert old(catalog, 1) == ["1", "3", "5"]
     before = files(tmp_path)
-    for run in find_old_runs(catalog, 1):
-        run.remove()
+    remove_old_runs(catalog)
     gone = {name for name in before if Path(name).parent.name in {"1", "3", "5"}}
     assert {f"06_models/cnn/model.pkl/3/{file}" for file in ("model.pkl", "model.pkl.json")} < gone
     assert files(tmp_path) == before - gone
@@ -120,12 +124,10 @@ def test_what_a_killed_call_left_goes_with_the_next_one(catalog, tmp_path, monke
 
     monkeypatch.setattr(WholeFileSystem, "rm_file", kill)
     with pytest.raises(KeyboardInterrupt):
-        for run in find_old_runs(catalog, 1):
-            run.remove()
+        remove_old_runs(catalog)
     monkeypatch.undo()
     assert catalog.get("cnn.model", version=Version("3", None)).load() == "content"
-    for run in find_old_runs(catalog, 1):
-        run.remove()
+    remove_old_runs(catalog)
     assert files(tmp_path) == kept
 
 
