@@ -43,8 +43,8 @@ def fit_classifier(
         The classifier, and a table with a row per epoch (one row for a classifier without): `epoch`
         from 1, `seconds` and `cpu_seconds` of fitting so far, transformers included, `train_loss`,
         `train_accuracy`, `validation_accuracy`. CPU seconds are those of all threads of this
-        process: what else a busy machine does is not in them. But they know nothing of a GPU and of
-        worker processes, and other nodes that `ThreadRunner` runs meanwhile count, too.
+        process, not those of a GPU or of worker processes. What else this process does counts, too:
+        other nodes under `ThreadRunner`, and threads of OpenMP that wait for one another.
 
     Raises:
         UserError: The learning rate is too high.
