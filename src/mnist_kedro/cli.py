@@ -220,6 +220,55 @@ def promote(
             click.secho(f"`kedro demo` cannot serve it: {reason}", fg="yellow", err=True)
 
 
+@cli.command()
+@click.option(
+    "--keep",
+    type=click.IntRange(min=1),
+    default=5,
+    show_default=True,
+    help="How many of the latest versions of each dataset stay.",
+)
+@click.option("--dry-run", is_flag=True, help="Only list what would go.")
+@env_option
+@click.option("--conf-source", callback=validate_conf_source, help=CONF_SOURCE_HELP)
+@click.pass_obj
+def prune(
+    metadata: ProjectMetadata, keep: int, dry_run: bool, env: str | None, conf_source: str | None
+) -> None:
+    """Remove old runs: their versions in data/, and what MLflow has of them.
+
+    A run stays whole if it made one of the latest versions of any dataset, if a champion is of this
+    version or rests on it, or if a registered model of it has an alias in MLflow.
+    """
+    from mnist_kedro.run.lock import living_runs
+    from mnist_kedro.run.prune import count_bytes, find_old_runs
+    from mnist_kedro.tracking.removal import RemovableRuns
+    from mnist_kedro.tracking.store import TrackingParameters
+
+    project = metadata.project_path
+    with one_sentence():
+        if living := living_runs(project):
+            raise UserError(f"expected no run to be under way, found {living[0]}: wait for its end")
+        os.chdir(project)  # to which paths in the catalog are relative
+        context = KedroSession.create(project, env=env, conf_source=conf_source).load_context()
+        parameters = TrackingParameters.model_validate(context.params["tracking"])
+        tracked = RemovableRuns(parameters, project)
+        catalog = cast("DataCatalog", context.catalog)
+        found = {run: tracked.find(run.version) for run in find_old_runs(catalog, keep)}
+        old = {run: logged for run, logged in found.items() if not tracked.have_alias(logged)}
+        sizes = count_bytes(old)
+        for run, logged in old.items():
+            sizes[run.version] += tracked.count_bytes(logged)
+            if not dry_run:
+                # The data last: as long as they are there, a second call finds what is left.
+                tracked.remove(logged)
+                run.remove()
+            files = f"{len(run.files)} datasets, {len(logged)} runs in MLflow"
+            click.echo(f"{run.version}  {files}, {sizes[run.version] / 1e6:,.1f} MB")
+        what = "would be freed (--dry-run: nothing is changed)" if dry_run else "freed"
+        click.echo(f"{len(old)} runs, {sum(sizes.values()) / 1e6:,.1f} MB {what}")
+
+
 def _part_of_catalog(
     metadata: ProjectMetadata, env: str | None, conf_source: str | None, names: Iterable[str]
 ) -> DataCatalog:

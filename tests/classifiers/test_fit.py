@@ -1,9 +1,11 @@
+import threading
 import time
 
 import numpy as np
 import pytest
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
+from sklearn.naive_bayes import GaussianNB
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -57,6 +59,32 @@ def test_the_time_of_transformers_counts_and_that_of_watching_does_not(monkeypat
     few = TRAIN[0][:200], TRAIN[1][:200]
     _, history = fit_classifier(candidate, 0, few, few, lambda _: time.sleep(1))
     assert 0.3 < history["seconds"].iloc[0] < history["seconds"].iloc[1] < 1
+    assert (history["cpu_seconds"] > 0).all()
+
+
+def test_cpu_seconds_are_those_of_all_threads_and_none_that_it_waited(monkeypatch):
+    fit = GaussianNB.fit
+
+    def busy_and_slow(self, *data):
+        threads = [threading.Thread(target=work, args=(0.2,)) for _ in range(2)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        time.sleep(1)
+        return fit(self, *data)
+
+    monkeypatch.setattr(GaussianNB, "fit", busy_and_slow)
+    candidate = Candidate(estimator="sklearn.naive_bayes.GaussianNB")
+    _, history = fit_classifier(candidate, 0, TRAIN)
+    assert history["seconds"].iloc[0] > 1
+    assert 0.4 <= history["cpu_seconds"].iloc[0] < 1
+
+
+def work(seconds):
+    start = time.thread_time()
+    while time.thread_time() - start < seconds:
+        pass
 
 
 def test_each_epoch_is_told_and_may_be_the_last():

@@ -40,6 +40,19 @@ def test_a_model_is_loaded_as_it_was_saved(dataset, saved, caplog):
     assert caplog.text == ""
 
 
+def test_it_is_compressed_as_the_catalog_says_and_an_older_pickle_loads_too(tmp_path):
+    path = str(tmp_path / "model.pkl")
+    zeros = {"weights": np.zeros(100_000)}
+    ModelDataset(filepath=path, version=Version(None, "1")).save(zeros)
+    dataset = ModelDataset(
+        filepath=path, backend="joblib", save_args={"compress": 3}, version=Version(None, "2")
+    )
+    np.testing.assert_array_equal(dataset.load()["weights"], zeros["weights"])
+    dataset.save(zeros)
+    assert (tmp_path / "model.pkl" / "2" / "model.pkl").stat().st_size < 10_000
+    np.testing.assert_array_equal(dataset.load()["weights"], zeros["weights"])
+
+
 def test_the_manifest_has_the_sha256_and_the_versions(saved):
     manifest = json.loads(saved.with_name("model.pkl.json").read_text())
     assert manifest["sha256"] == hashlib.sha256(saved.read_bytes()).hexdigest()

@@ -6,7 +6,7 @@ import threading
 import pytest
 
 from mnist_kedro.parameters import UserError
-from mnist_kedro.run.lock import is_alive, release, take_version
+from mnist_kedro.run.lock import is_alive, living_runs, release, take_version
 
 HOLD = """
 import sys, time
@@ -46,3 +46,12 @@ def test_a_killed_run_is_not_alive(tmp_path):
     process.wait()
     process.stdout.close()
     assert not is_alive(tmp_path, "1")
+
+
+def test_all_living_runs_are_named(tmp_path):
+    assert living_runs(tmp_path) == []
+    locks = [take_version(tmp_path, run_id) for run_id in ("2026-01-02T03.04.05.678Z", "1", "2")]
+    locks.pop().release()  # as a killed run's is
+    assert living_runs(tmp_path) == ["1", "2026-01-02T03.04.05.678Z"]
+    for lock in locks:
+        release(lock)

@@ -41,6 +41,7 @@ HISTORY = pd.DataFrame(
         "train_accuracy": np.linspace(0, 1, 400),
         "validation_accuracy": np.linspace(0.1, 0.8, 400),
         "seconds": 1.0,
+        "cpu_seconds": 1.5,
     }
 )
 SAVED = {
@@ -114,7 +115,8 @@ class Run:
             "pipeline_names": None,
             "runner": "<kedro.runner.thread_runner.ThreadRunner object at 0x1>",
         }
-        defaults = {"enabled": True, "uri": None, "experiment": "e", "registered_model": "m"}
+        defaults = {"enabled": True, "models": "all", "uri": None}
+        defaults |= {"experiment": "e", "registered_model": "m"}
         provenance = {
             "run_id": run_id,
             "versions": dict.fromkeys(SAVED, run_id) | {"train_images": "2025"},

@@ -84,6 +84,20 @@ def test_what_an_earlier_run_saved_is_not_logged_again(begin, database, tmp_path
     assert set(runs_in(database, "again")[1]) == {"parent", "final_model"}
 
 
+def test_of_candidates_only_the_model_is_left_out(begin, database, tmp_path):
+    run = begin(models="final")
+    run.save(*ALL)
+    run.finish()
+    client, runs = runs_in(database, tmp_path.name)
+    models = client.search_logged_models([runs["parent"].info.experiment_id])
+    assert [model.source_run_id for model in models] == [runs["final_model"].info.run_id]
+    tiny = runs["tiny"]
+    assert tiny.data.params["random_state"] == "7"
+    assert len(client.get_metric_history(tiny.info.run_id, "train_loss")) == 400
+    assert tiny.data.metrics["validation_accuracy"] == 0.75
+    assert [f.path for f in client.list_artifacts(tiny.info.run_id)] == ["class_report.csv"]
+
+
 def test_every_trial_of_a_search_is_logged(begin, database, tmp_path):
     run = begin()
     run.save("search")
@@ -110,7 +124,7 @@ def test_a_run_that_is_not_tracked_leaves_nothing_says_nothing_and_imports_no_ml
         from types import SimpleNamespace
         from mnist_kedro.tracking import TrackingHooks
 
-        tracking = dict(enabled=False, uri=None, experiment="e", registered_model="m")
+        tracking = dict(enabled=False, models="all", uri=None, experiment="e", registered_model="m")
         catalog = SimpleNamespace(load={"params:tracking": tracking}.get)
         params = {"run_id": "1", "project_path": "."}
         hooks = TrackingHooks()
@@ -257,7 +271,11 @@ def test_after_sigterm_a_real_run_was_killed_and_what_was_saved_is_there(used_pr
 @pytest.mark.slow
 def test_parallel_runs_log_the_same(used_project, run_kedro):
     names = ("logistic_regression", "mlp_64")
-    on = ("--namespaces=" + ",".join(names), "--params", "tracking.enabled=true")
+    on = (
+        "--namespaces=" + ",".join(names),
+        "--params",
+        "tracking.enabled=true,tracking.models=all",
+    )
     done = run_kedro(used_project, "run", "--runner=ParallelRunner", *on)
     assert done.returncode == 0, done.stderr
     assert done.stdout.endswith("MLflow    make ui  compares runs\n")

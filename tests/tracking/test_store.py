@@ -14,12 +14,14 @@ from sqlalchemy import Engine, MetaData, create_engine, event
 
 from mnist_kedro.parameters import UserError
 from mnist_kedro.tracking import TrackingHooks, store
-from mnist_kedro.tracking.store import ENVIRONMENT, TrackingParameters, open_experiment
+from mnist_kedro.tracking.store import ENVIRONMENT, TrackingParameters, open_experiment, open_store
 
 from .conftest import ALL, FINISHED, Run, runs_in, serving, statuses
 from .postgresql import INITDB, PASSWORD, QUOTED, postgresql
 
-PARAMETERS = TrackingParameters(enabled=True, uri=None, experiment="e", registered_model="m")
+PARAMETERS = TrackingParameters(
+    enabled=True, models="final", uri=None, experiment="e", registered_model="m"
+)
 
 
 def refused(project, **tracking):
@@ -44,7 +46,7 @@ def test_what_does_not_answer_is_named_without_its_password_and_leaves_nothing(
     project = tmp_path / "project"
     address = f"127.0.0.1:{free_port}/runs"
     sentence = refused(project, uri=f"{scheme}://user:secret@{address}")
-    expected = f"expected the experiment 'e' in MLflow at {scheme}://***@{address}, found: "
+    expected = f"expected to reach MLflow at {scheme}://***@{address}, found: "
     assert sentence.startswith(expected)
     assert sentence.endswith("or add --params tracking.enabled=false")
     assert "secret" not in sentence
@@ -113,13 +115,14 @@ def test_the_environment_goes_before_the_file(tmp_path, monkeypatch):
 
 def test_an_experiment_that_was_deleted_is_one_sentence(tmp_path, database):
     parameters = PARAMETERS.model_copy(update={"uri": database, "experiment": "deleted"})
-    client, experiment = open_experiment(parameters, tmp_path)
-    client.delete_experiment(experiment)
+    client = open_store(parameters, tmp_path)
+    client.delete_experiment(open_experiment(client, "deleted", tmp_path))
     assert "must be in the 'active' state" in refused(tmp_path, uri=database, experiment="deleted")
 
 
 def open_and_run(folder):
-    client, experiment = open_experiment(PARAMETERS, folder)
+    client = open_store(PARAMETERS, folder)
+    experiment = open_experiment(client, "e", folder)
     client.set_terminated(client.create_run(experiment).info.run_id)
 
 
@@ -151,7 +154,8 @@ def test_four_runs_at_once_succeed_where_the_first_one_was_killed_while_it_made_
     for process in processes:
         process.join()
     assert [process.exitcode for process in processes] == [0, 0, 0, 0]
-    client, experiment = open_experiment(PARAMETERS, tmp_path)
+    client = open_store(PARAMETERS, tmp_path)
+    experiment = open_experiment(client, "e", tmp_path)
     found = client.get_experiment(experiment)
     assert found.artifact_location == (tmp_path / "mlartifacts").as_uri()
     assert len(client.search_runs([experiment])) == 4

@@ -154,8 +154,10 @@ class TorchClassifier(ClassifierMixin, BaseEstimator):
         state = dict(super().__getstate__())
         if network := state.pop("network_", None):
             state["weights_"] = {name: w.cpu().numpy() for name, w in network.state_dict().items()}
-            rows = state["history_"]
-            state["history_"] = [{k: v for k, v in row.items() if k != "seconds"} for row in rows]
+            state["history_"] = [
+                {name: value for name, value in row.items() if not name.endswith("seconds")}
+                for row in state["history_"]
+            ]
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:

@@ -87,9 +87,9 @@ def train(
         validate: Returns the validation accuracy of the network as it is now.
 
     Yields:
-        `epoch` from 1, `seconds` of training so far (without those of `validate` and of whoever
-        takes the rows), `train_loss` (mean cross-entropy) and `train_accuracy`, both measured while
-        training, and, with `validate`, `validation_accuracy`.
+        `epoch` from 1, `seconds` and `cpu_seconds` of training so far (without those of `validate`
+        and of whoever takes the rows), `train_loss` (mean cross-entropy) and `train_accuracy`, both
+        measured while training, and, with `validate`, `validation_accuracy`.
 
     Raises:
         DivergenceError: The loss is no longer a number.
@@ -102,20 +102,22 @@ def train(
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, recipe.learning_rate, total_steps=steps
     )
-    seconds = 0.0
+    seconds = cpu_seconds = 0.0
     # `None` shows the bar on a terminal only. Bars of several processes overwrite each other.
     hidden = True if multiprocessing.parent_process() else None
     bar = tqdm(range(1, recipe.epochs + 1), desc=recipe.network, leave=False, disable=hidden)
     for epoch in bar:
-        start = time.perf_counter()
+        start, cpu_start = time.perf_counter(), time.process_time()
         loss, accuracy = _train_epoch(network, items, targets, recipe, optimizer, schedule)
         seconds += time.perf_counter() - start
+        cpu_seconds += time.process_time() - cpu_start
         if not math.isfinite(loss):
             raise DivergenceError(
                 f"expected a finite loss, found {loss} in epoch {epoch}: lower 'learning_rate', "
                 f"which is {recipe.learning_rate}"
             )
-        row = {"epoch": epoch, "seconds": seconds, "train_loss": loss, "train_accuracy": accuracy}
+        row = {"epoch": epoch, "seconds": seconds, "cpu_seconds": cpu_seconds}
+        row |= {"train_loss": loss, "train_accuracy": accuracy}
         if validate:
             row["validation_accuracy"] = validate()
         bar.set_postfix(loss=f"{loss:.3f}", train_accuracy=f"{accuracy:.2%}")

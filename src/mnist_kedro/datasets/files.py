@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import secrets
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import IO, TYPE_CHECKING, Any
 
 from fsspec.core import strip_protocol
@@ -100,9 +100,33 @@ class FileDataset(Dataset):
         is_local = isinstance(self._fs, LocalFileSystem)
         return path if is_local else str(self._fs.unstrip_protocol(path))
 
+    def files_of_version(self, path: str) -> dict[str, dict[str, Any]]:
+        """Return all files of a version, by path, as fsspec describes them.
+
+        Args:
+            path: That of its main file, as `list_versions` has it.
+        """
+        files: dict[str, dict[str, Any]] = self._fs.find(_folder(path), detail=True)
+        return files
+
+    def remove_version(self, path: str) -> None:
+        """Remove a version; `path` is that of its main file.
+
+        That file goes last: what an interrupted call has left is a version still.
+        """
+        for other in self.files_of_version(path).keys() - {path}:
+            self._fs.rm_file(other)
+        self._fs.rm_file(path)
+        if self._fs.exists(_folder(path)):  # object stores have no folders
+            self._fs.rm(_folder(path), recursive=True)
+
     def copy_to(self, folder: Path) -> Path:
         """Copy the file that would be loaded into a local folder; return the copy's path."""
         path = self._get_load_path()
         copy = folder / path.name
         self._fs.get_file(get_filepath_str(path, self._protocol), str(copy))
         return copy
+
+
+def _folder(path: str) -> str:
+    return str(PurePosixPath(path).parent)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import pickle
 import platform
+from importlib import import_module
 from importlib.metadata import version
+from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 from kedro.io.core import get_filepath_str
@@ -56,17 +57,21 @@ class ModelDataset(FileDataset, PickleDataset):
                 )
             _warn_of_changes(path, manifest["made_with"])
             file.seek(0)
-            return pickle.load(file)
+            return import_module(self._backend).load(file, **self._load_args)
 
     def save(self, data: Any) -> None:  # noqa: ANN401
         """Write the manifest, then the model: there is never a model without one."""
         path = get_filepath_str(self._get_save_path(), self._protocol)
-        pickled = pickle.dumps(data)
-        manifest = {"sha256": hashlib.sha256(pickled).hexdigest(), "made_with": _made_with()}
+        pickled = BytesIO()
+        import_module(self._backend).dump(data, pickled, **self._save_args)
+        manifest = {
+            "sha256": hashlib.sha256(pickled.getbuffer()).hexdigest(),
+            "made_with": _made_with(),
+        }
         with self._fs.open(f"{path}.json", "w") as file:
             json.dump(manifest, file, indent=2)
         with self._fs.open(path, "wb") as file:
-            file.write(pickled)
+            file.write(pickled.getbuffer())
         self._invalidate_cache()
 
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9")
 GREY = "rgba(128, 128, 128, 0.8)"
 COSTS = {
+    "fit_cpu_seconds": "CPU time to fit, of all threads (s)",
     "fit_seconds": "time to fit (s)",
     "predict_ms_per_image": "time to predict an image (ms)",
     "model_bytes": "size of the model (bytes)",

@@ -94,9 +94,10 @@ def score_classifier(
 
     Returns:
         The scores of `score_predictions`, `predict_ms_per_image` (all images in one call),
-        `predict_ms_single_image` (one image a call, median), `model_bytes` (of the pickle) and
-        `n_parameters`; and a table with a row per image: `label`, `prediction`, `confidence` and,
-        if there are probabilities, `probability_<class>` of each class, to 6 digits.
+        `predict_ms_single_image` (one image a call, median), `model_bytes` (of the
+        pickle, uncompressed) and `n_parameters`; and a table with a row per image: `label`,
+        `prediction`, `confidence` and, if there are probabilities, `probability_<class>` of each
+        class, to 6 digits.
     """
     start = time.perf_counter()
     predictions, probabilities = predict_labels(classifier, images)

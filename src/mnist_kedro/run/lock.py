@@ -49,6 +49,12 @@ def is_alive(project: Path, run_id: str) -> bool:
         return True
 
 
+def living_runs(project: Path) -> list[str]:
+    """Return the ids of the runs that have not ended."""
+    ids = sorted(path.stem for path in (project / FOLDER).glob("*.lock"))
+    return [run_id for run_id in ids if is_alive(project, run_id)]
+
+
 def _lock(project: Path, run_id: str) -> FileLock:
     # Kedro's HTTP server may end a run in another thread than it began in.
     return FileLock(project / FOLDER / f"{run_id}.lock", thread_local=False)

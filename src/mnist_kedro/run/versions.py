@@ -67,9 +67,9 @@ def pin_versions(
         finished = latest_version(catalog, node.outputs) if only_missing else None
         own = finished if finished and newest <= finished else run_id
         for name in node.outputs:
-            is_versioned = _is_versioned(catalog.get(name))
-            versions[name] = (asked.get(name) or own) if is_versioned else None
-            made[name] = own if is_versioned else newest
+            has_versions = is_versioned(catalog.get(name))
+            versions[name] = (asked.get(name) or own) if has_versions else None
+            made[name] = own if has_versions else newest
     for name, version in versions.items():
         _pin(catalog, name, Version(version, run_id))
     return dict(sorted(versions.items()))
@@ -78,7 +78,7 @@ def pin_versions(
 def latest_version(catalog: DataCatalog, names: Iterable[str]) -> str | None:
     """Return the latest version that all of these datasets have, without those that have none."""
     datasets = [catalog.get(name) for name in names]
-    found = [set(each.list_versions(full_path=False)) for each in datasets if _is_versioned(each)]
+    found = [set(each.list_versions(full_path=False)) for each in datasets if is_versioned(each)]
     return max(set.intersection(*found), default=None) if found else None
 
 
@@ -87,7 +87,8 @@ def is_parameter(name: str) -> bool:
     return name == "parameters" or name.startswith("params:")
 
 
-def _is_versioned(dataset: object) -> TypeGuard[AbstractVersionedDataset[Any, Any]]:
+def is_versioned(dataset: object) -> TypeGuard[AbstractVersionedDataset[Any, Any]]:
+    """Tell whether each save of a dataset is a version of its own."""
     # Kedro gives a dataset without `versioned: true` no version to save.
     return (
         isinstance(dataset, AbstractVersionedDataset) and dataset.resolve_save_version() is not None
@@ -96,7 +97,7 @@ def _is_versioned(dataset: object) -> TypeGuard[AbstractVersionedDataset[Any, An
 
 def _pin(catalog: DataCatalog, name: str, version: Version) -> None:
     dataset = catalog.get(name)
-    if not _is_versioned(dataset):
+    if not is_versioned(dataset):
         return
     if isinstance(dataset, FileDataset):
         dataset.pin(version.load, version.save)

@@ -16,12 +16,13 @@ from typing import TYPE_CHECKING, Any
 import click
 from kedro.framework.hooks import hook_impl
 
-from mnist_kedro.parameters import UserError, public_address
+from mnist_kedro.parameters import public_address
 from mnist_kedro.tracking.store import (
-    ADDRESS,
     TrackingParameters,
     open_experiment,
+    open_store,
     public_reason,
+    reached,
     refusals,
 )
 
@@ -57,18 +58,12 @@ class TrackingHooks:
         if not parameters.enabled:
             return
         project, run_id = Path(run_params["project_path"]), run_params["run_id"]
-        try:
-            experiment = open_experiment(parameters, project)
+        with reached(parameters.address(project)):
+            client = open_store(parameters, project)
+            experiment = client, open_experiment(client, parameters.experiment, project)
             from mnist_kedro.tracking.tracked_run import TrackedRun
 
             run = TrackedRun(experiment, run_params, pipeline, catalog)
-        except refusals() as error:
-            raise UserError(
-                f"expected the experiment '{parameters.experiment}' in MLflow at "
-                f"{public_address(parameters.address(project))}, found: {public_reason(error)}; "
-                f"start it, change 'tracking.uri' or {ADDRESS}, or add --params "
-                f"tracking.enabled=false"
-            ) from None  # what MLflow says in full may have the password
         self._runs[os.getpid(), run_id] = run
 
     @hook_impl

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import platform
 import sqlite3
 from contextlib import closing, contextmanager, nullcontext, suppress
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
@@ -33,6 +34,7 @@ class TrackingParameters(Parameters):
     """Where runs are tracked, and under which names: `conf/<env>/parameters_tracking.yml`."""
 
     enabled: bool
+    models: Literal["final", "all"]
     uri: str | None
     experiment: Name
     registered_model: Annotated[Name, Field(pattern="^[^/:]+$")]  # as MLflow wants it
@@ -48,8 +50,19 @@ class TrackingParameters(Parameters):
         return "make ui  compares runs" if local else public_address(address)
 
 
-def open_experiment(parameters: TrackingParameters, project: Path) -> tuple[MlflowClient, str]:
-    """Return a client and the id of the experiment, which is made if it is not there yet.
+def project_tag(project: Path) -> str:
+    """Return by which tag the runs of a project are known; others may share the server."""
+    return f"{platform.node()}:{project.resolve()}"
+
+
+def has_store(parameters: TrackingParameters, project: Path) -> bool:
+    """Tell whether there may be tracked runs: a local database is made by the first one."""
+    is_local = parameters.address(project) == _local_database(project)
+    return parameters.enabled and not (is_local and not (project / "mlflow.db").exists())
+
+
+def open_store(parameters: TrackingParameters, project: Path) -> MlflowClient:
+    """Return a client of the server or database, which has its tables.
 
     Raises:
         UserError: The address cannot be read.
@@ -62,23 +75,44 @@ def open_experiment(parameters: TrackingParameters, project: Path) -> tuple[Mlfl
             f"expected an address in 'tracking.uri' or {ADDRESS}, found one in which the end of "
             f"the password is not clear: write @ as %40, / as %2F, ? as %3F and # as %23"
         )
-    for name, value in ENVIRONMENT.items():
-        os.environ.setdefault(name, value)
     from filelock import FileLock
     from mlflow import MlflowClient
 
-    server = uri.startswith("http")
     # Two processes that make the same tables break each other's.
-    with nullcontext() if server else FileLock(project / "mlflow.db.lock"):
+    with nullcontext() if is_server(uri) else FileLock(project / "mlflow.db.lock"):
         if uri == _local_database(project):
             _remove_half_made(project / "mlflow.db")
         _ask_for_sign_of_life(uri)
         client = MlflowClient(uri)
-        with unless_it_exists():
-            artifacts = None if server else (project.resolve() / "mlartifacts").as_uri()
-            client.create_experiment(parameters.experiment, artifacts)
-    experiment = client.get_experiment_by_name(parameters.experiment)
-    return client, experiment.experiment_id  # type: ignore[union-attr]
+        client.search_experiments(max_results=1)
+    return client
+
+
+def open_experiment(client: MlflowClient, name: str, project: Path) -> str:
+    """Return the id of the experiment, which is made if it is not there yet."""
+    artifacts = (project.resolve() / "mlartifacts").as_uri()
+    with unless_it_exists():
+        client.create_experiment(name, None if is_server(client.tracking_uri) else artifacts)
+    return str(client.get_experiment_by_name(name).experiment_id)  # type: ignore[union-attr]
+
+
+@contextmanager
+def reached(uri: str) -> Iterator[None]:
+    """Let what a server or database refuses end in one sentence, a `UserError`."""
+    for name, value in ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    try:
+        yield
+    except refusals() as error:
+        raise UserError(
+            f"expected to reach MLflow at {public_address(uri)}, found: {public_reason(error)}; "
+            f"start it, change 'tracking.uri' or {ADDRESS}, or add --params tracking.enabled=false"
+        ) from None  # what MLflow says in full may have the password
+
+
+def is_server(uri: str) -> bool:
+    """Tell whether this is the address of an MLflow server, not that of a database."""
+    return uri.startswith("http")
 
 
 @contextmanager
@@ -113,7 +147,7 @@ def _local_database(project: Path) -> str:
 
 def _ask_for_sign_of_life(uri: str) -> None:
     """Ask a server or a database for an answer: MLflow's own client would try for minutes."""
-    if uri.startswith("http"):
+    if is_server(uri):
         import requests
 
         with suppress(requests.exceptions.SSLError):  # it lives; MLflow may know its certificate

@@ -7,7 +7,6 @@ process, in which there may be other runs.
 from __future__ import annotations
 
 import json
-import platform
 import time
 from contextlib import contextmanager
 from importlib.metadata import version
@@ -29,7 +28,7 @@ from mnist_kedro.evaluation.metrics import accuracy_text
 from mnist_kedro.lazy import pd
 from mnist_kedro.parameters import public_address
 from mnist_kedro.run.lock import is_alive
-from mnist_kedro.tracking.store import unless_it_exists
+from mnist_kedro.tracking.store import project_tag, unless_it_exists
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -85,7 +84,7 @@ class TrackedRun:
         self._open: list[str] = []  # ids of runs that have not ended
         project = Path(run_params["project_path"]).resolve()
         self._tags = {
-            "kedro_project": f"{platform.node()}:{project}",  # others may share the server
+            "kedro_project": project_tag(project),
             "kedro_run_id": provenance["run_id"],
             "kedro_pipeline": ", ".join(run_params["pipeline_names"] or ["__default__"]),
             "kedro_runner": run_params["runner"].partition(" object")[0].rpartition(".")[2],
@@ -152,7 +151,10 @@ class TrackedRun:
         colours = candidate_colours(self._catalog.load("parameters")["candidates"])
         with self._child(name, {"mlflow.runColor": colours[name]}) as run_id:
             self._children[name] = run_id
-            self._log_fitted(run_id, f"{name}.", metrics["settings"], metrics)
+            settings, model_id = metrics["settings"], None
+            if self._catalog.load("params:tracking")["models"] == "all":
+                model_id = self._log_model(run_id, f"{name}.model", settings).model_id
+            self._log_fitted(run_id, f"{name}.", settings, metrics, model_id)
             self._log_data(run_id, metrics)
 
     def _log_final_model(self) -> None:
@@ -166,7 +168,8 @@ class TrackedRun:
         )
         with self._child("final_model", {"mlflow.note.content": description}) as run_id:
             self._children[self._nodes["final_metrics"].namespace] = run_id
-            model = self._log_fitted(run_id, "final_", champion["settings"], scores)
+            model = self._log_model(run_id, "final_model", champion["settings"])
+            self._log_fitted(run_id, "final_", champion["settings"], scores, model.model_id)
             self._log_data(run_id, metrics)
             tests = {key: metrics[key] for key in metrics if key.startswith("test_accuracy")}
             self._log(self._run_id, metrics=_metrics(tests))
@@ -190,14 +193,13 @@ class TrackedRun:
                 parameters = {name: str(row.pop(name)) for name in ("candidate", "learning_rate")}
                 self._log(run_id, parameters, _metrics(row))
 
-    def _log_fitted(
-        self, run_id: str, prefix: str, settings: Mapping[str, Any], scores: Mapping[str, Any]
+    def _log_model(
+        self, run_id: str, name: str, settings: Mapping[str, Any]
     ) -> entities.LoggedModel:
-        """Log a model and its history, which have this prefix in the catalog, with its scores."""
-        fitted = self._catalog.load(f"{prefix}model")
-        parameters = _hyperparameters(fitted, settings)
+        """Log the model of this name in the catalog."""
+        fitted = self._catalog.load(name)
         model = self._client.create_logged_model(
-            self._experiment_id, "model", run_id, params=parameters
+            self._experiment_id, "model", run_id, params=_hyperparameters(fitted, settings)
         )
         examples = np.array(self._catalog.load("train_images")[:EXAMPLES])
         with TemporaryDirectory() as folder:
@@ -216,17 +218,28 @@ class TrackedRun:
             self._client.log_model_artifacts(model.model_id, folder)
         self._client.log_outputs(run_id, [entities.LoggedModelOutput(model.model_id, step=0)])
         self._client.finalize_logged_model(model.model_id, "READY")
+        return model
 
+    def _log_fitted(
+        self,
+        run_id: str,
+        prefix: str,
+        settings: Mapping[str, Any],
+        scores: Mapping[str, Any],
+        model_id: str | None,
+    ) -> None:
+        """Log the settings of a model and its history, which have this prefix, and its scores."""
+        parameters = _hyperparameters(self._catalog.load(f"{prefix}model"), settings)
         # The score of the fitted model ends the curve, in the place of the last epoch's.
         others = dict(scores)
         end = {"validation_accuracy": others.pop("validation_accuracy")}
-        curves = self._catalog.load(f"{prefix}history").set_index("epoch").drop(columns="seconds")
+        history = self._catalog.load(f"{prefix}history").set_index("epoch")
+        curves = history.drop(columns=["seconds", "cpu_seconds"])
         curves.loc[len(curves), "validation_accuracy"] = np.nan
-        metrics = _metrics(others, 0, model.model_id) + _metrics(end, len(curves), model.model_id)
+        metrics = _metrics(others, 0, model_id) + _metrics(end, len(curves), model_id)
         for epoch, row in curves.iterrows():
             metrics += _metrics(row, epoch)
         self._log(run_id, parameters, metrics)
-        return model
 
     def _log_data(self, run_id: str, metrics: Mapping[str, Any]) -> None:
         """Log the data on which these metrics rest."""

@@ -81,6 +81,7 @@ def test_the_champions_settings_are_fitted_on_all_training_images(digits, fitted
     assert bayes.var_smoothing == 0.1
     np.testing.assert_array_equal(bayes.class_count_, np.bincount(digits.train_labels))
     assert history["seconds"].iloc[-1] > 0
+    assert history["cpu_seconds"].iloc[-1] > 0
 
 
 def test_the_size_is_that_of_the_model_as_it_is_saved(digits, champion, splits):

@@ -31,6 +31,7 @@ def test_the_score_is_that_of_the_validation_split(data):
     assert interval == wilson_interval(int(correct.sum()), len(index))
     assert metrics["confidence_threshold"] == confidence_threshold(predictions)
     assert metrics["fit_seconds"] == history["seconds"].iloc[-1]
+    assert metrics["fit_cpu_seconds"] == history["cpu_seconds"].iloc[-1] > 0
     assert metrics["settings"] == {
         "estimator": "sklearn.naive_bayes.GaussianNB",
         "transformers": [],

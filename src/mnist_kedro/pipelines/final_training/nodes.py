@@ -128,7 +128,8 @@ def score_final_model(
     Returns:
         The metrics, and a row per test image: `index` (from 0) and the columns of
         `score_classifier`. The metrics are those of `score_classifier`, `n_test`, `fit_seconds`,
-        `candidate`, `data`, `class_names`, `data_sha256`, and those of `score_extra_test`.
+        `fit_cpu_seconds`, `candidate`, `data`, `class_names`, `data_sha256`, and those of
+        `score_extra_test`.
 
     Raises:
         UserError: The test images were not ingested with the training images, or the extra test has
@@ -142,6 +143,7 @@ def score_final_model(
         **scores,
         "n_test": len(test_labels),
         "fit_seconds": float(final_history["seconds"].iloc[-1]),
+        "fit_cpu_seconds": float(final_history["cpu_seconds"].iloc[-1]),
         **{key: champion[key] for key in ("data", "class_names", "data_sha256")},
     }
     if extra_test["name"]:

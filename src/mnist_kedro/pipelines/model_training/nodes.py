@@ -38,8 +38,9 @@ def train_candidate(
     Returns:
         The fitted classifier; its history, as `fit_classifier` has it; its metrics; and a row per
         validation image: `index`, `label`, `prediction`, `confidence`. The metrics are those of
-        `score_classifier`, `confidence_threshold`, `fit_seconds`, and what they rest on: `settings`
-        (with the seed), what the profile says of the data, and `splits_sha256`.
+        `score_classifier`, `confidence_threshold`, `fit_seconds` and `fit_cpu_seconds`, and what
+        they rest on: `settings` (with the seed), what the profile says of the data, and
+        `splits_sha256`.
     """
     train, validation = take_splits(train_images, train_labels, splits, dataset_profile)
     model, history = fit_classifier(candidate, parameters.seed, train, validation)
@@ -52,5 +53,6 @@ def train_candidate(
         **{key: dataset_profile[key] for key in ("class_names", "data_sha256", "sha256")},
         "splits_sha256": splits_sha256(splits),
         "fit_seconds": float(history["seconds"].iloc[-1]),
+        "fit_cpu_seconds": float(history["cpu_seconds"].iloc[-1]),
     }
     return model, history, metrics, predictions[["index", "label", "prediction", "confidence"]]
