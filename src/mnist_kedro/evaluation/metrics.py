@@ -15,7 +15,7 @@ from mnist_kedro.classifiers.fit import count_weights, predict_probabilities
 from mnist_kedro.lazy import pd
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -116,15 +116,18 @@ def score_classifier(
     return scores, table
 
 
-def score_classes(labels: NDArray[np.uint8], predictions: NDArray[np.uint8]) -> pd.DataFrame:
+def score_classes(
+    labels: NDArray[np.uint8], predictions: NDArray[np.uint8], class_names: Sequence[str]
+) -> pd.DataFrame:
     """Score each class alone.
 
     Args:
         labels: True labels `(n,)`.
         predictions: Predicted labels `(n,)`.
+        class_names: In the order of the labels.
 
     Returns:
-        A row per class: `class`, `precision` (empty where it was never predicted), `recall` (empty
+        A row per class: `class`, its `name`, `precision` (empty where it was never predicted), `recall` (empty
         where it has no images), `f1`, and `images` of this class.
     """
     from sklearn.metrics import precision_recall_fscore_support
@@ -133,8 +136,9 @@ def score_classes(labels: NDArray[np.uint8], predictions: NDArray[np.uint8]) -> 
     precision, recall, f1, images = precision_recall_fscore_support(
         labels, predictions, labels=classes, zero_division=np.nan
     )
-    columns = {"class": classes, "precision": precision, "recall": recall, "f1": f1}
-    return pd.DataFrame(columns | {"images": images})
+    names = [class_names[label] for label in classes]
+    scores = {"precision": precision, "recall": recall, "f1": f1, "images": images}
+    return pd.DataFrame({"class": classes, "name": names} | scores)
 
 
 def reliability_table(confidence: NDArray[np.float64], correct: NDArray[np.bool_]) -> pd.DataFrame:

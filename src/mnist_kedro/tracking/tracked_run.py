@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 PRIVATE = ("tracking.", "tuning.storage")  # parameters
 REPORTS = {  # of the whole run
-    *("dataset_profile", "sample_grid", "split_counts", "leaderboard", "champion"),
+    *("dataset_profile", "sample_grid", "leaderboard", "champion"),
     *("fold_scores", "fold_leaderboard", "test_leaderboard", "tuning_trials", "tuning_chart"),
 }
 MODELS = (".metrics", "final_metrics", "tuning_trials")  # ends of what comes with a child run

@@ -52,13 +52,6 @@ def split_images(train_labels: NDArray[np.uint8], parameters: DataSplitParameter
     return splits.sort_values("index", ignore_index=True)
 
 
-def count_splits(splits: pd.DataFrame) -> pd.DataFrame:
-    """Return a row per split: `split`, its number of `images`, and that of each class."""
-    counts = pd.crosstab(splits["split"], splits["label"]).rename(columns=str)
-    counts.insert(0, "images", counts.sum(axis="columns"))
-    return counts.rename_axis(columns=None).reset_index()
-
-
 def _draw(
     labels: NDArray[np.uint8], train: int, validation: int, seed: int
 ) -> list[NDArray[np.intp]]:

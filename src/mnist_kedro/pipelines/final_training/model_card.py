@@ -9,7 +9,7 @@ import numpy as np
 import yaml
 from numpy.typing import NDArray
 
-from mnist_kedro.evaluation.metrics import BINS, accuracy_text, percent
+from mnist_kedro.evaluation.metrics import BINS, accuracy_text, percent, score_classes
 from mnist_kedro.lazy import pd
 
 LISTED = 10  # mistakes and suspects
@@ -77,7 +77,6 @@ The sha256 of its files together: `{champion[data_sha256]}`.
 def write_model_card(
     champion: dict[str, Any],
     final_metrics: dict[str, Any],
-    final_class_report: pd.DataFrame,
     test_predictions: pd.DataFrame,
     label_issues: pd.DataFrame,
     train_labels: NDArray[np.uint8],
@@ -86,6 +85,9 @@ def write_model_card(
     """Describe the final model in Markdown, from what the other nodes have measured."""
     count, class_names = final_metrics["n_parameters"], champion["class_names"]
     names = dict(enumerate(class_names))
+    report = score_classes(
+        *(test_predictions[name].to_numpy() for name in ("label", "prediction")), class_names
+    )
     predictions = test_predictions.replace({"label": names, "prediction": names})
     suspects = label_issues.replace({"given_label": names, "predicted_label": names})
     settings = {key: value for key, value in champion["settings"].items() if key != "seed"}
@@ -100,7 +102,7 @@ def write_model_card(
         n_train=len(train_labels),
         classes=", ".join(class_names),
         settings=yaml.safe_dump(block, sort_keys=False, default_flow_style=None),
-        weaknesses=_weaknesses(final_class_report, predictions),
+        weaknesses=_weaknesses(report, predictions),
         calibration=_calibration(final_metrics, predictions),
         suspects=_suspects(final_metrics, predictions, suspects),
         n_parameters="this kind of model has none" if count is None else f"{count:,}",
@@ -138,7 +140,7 @@ def _weaknesses(report: pd.DataFrame, predictions: pd.DataFrame) -> str:
         f"{_share(worst['recall'])}.\n"
         f"It misread {len(wrong):,} images in all; its most frequent mistakes:\n\n"
         f"{_table(['label', 'read as', 'images'], most.to_numpy().tolist())}\n\n"
-        f"Pictures: `confusion_matrix` and `misclassified`."
+        f"Picture: `final_report`."
     )
 
 

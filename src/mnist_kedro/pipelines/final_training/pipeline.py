@@ -8,7 +8,6 @@ from mnist_kedro.pipelines.final_training.model_card import write_model_card
 from mnist_kedro.pipelines.final_training.promotion import decide_promotion
 
 TEST = ["test_images", "test_labels", "extra_test", "params:final_training"]
-REPORTED = ["final_class_report", "test_predictions", "label_issues"]
 NODES = [
     Node(
         nodes.find_extra_test,
@@ -38,7 +37,7 @@ NODES = [
     Node(
         report_mistakes,
         ["test_predictions", "test_images", "final_metrics"],
-        ["final_class_report", "confusion_matrix", "misclassified"],
+        "final_report",
         name="report_mistakes",
     ),
     Node(
@@ -55,7 +54,8 @@ NODES = [
     ),
     Node(
         write_model_card,
-        ["champion", "final_metrics", *REPORTED, "train_labels", "provenance"],
+        ["champion", "final_metrics", "test_predictions", "label_issues"]
+        + ["train_labels", "provenance"],
         "model_card",
         name="write_model_card",
     ),

@@ -19,7 +19,7 @@ TEMPLATE = [
     Node(
         report_mistakes,
         ["validation_predictions", "train_images", "metrics"],
-        ["class_report", "confusion_matrix", "misclassified"],
+        "report",
         name="report_mistakes",
     ),
 ]
