@@ -94,9 +94,14 @@ class FileDataset(Dataset):
         self._version = Version(load, save)
         self.release()
 
+    @property
+    def filepath(self) -> str:
+        """Path of the file that would be loaded; Kedro-Viz shows its size."""
+        return str(self._get_load_path())
+
     def place(self) -> str:
         """Return the path, or the address elsewhere, of the file that would be loaded."""
-        path = str(self._get_load_path())
+        path = self.filepath
         is_local = isinstance(self._fs, LocalFileSystem)
         return path if is_local else str(self._fs.unstrip_protocol(path))
 

@@ -77,8 +77,8 @@ def plot_reliability(table: pd.DataFrame) -> Figure:
     from matplotlib.figure import Figure
 
     if table.empty:
-        return say("This classifier gives no probabilities: there is no confidence to check.")
-    figure = Figure(figsize=(5.5, 6), layout="constrained")
+        return _say("This classifier gives no probabilities: there is no confidence to check.")
+    figure = Figure(figsize=(7.6, 5), layout="constrained")
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
     upper.plot([0, 1], [0, 1], color=QUIET, linestyle="--", label="as accurate as confident")
     reach = [table["accuracy"] - table["low"], table["high"] - table["accuracy"]]
@@ -169,7 +169,7 @@ def plain(name: str) -> str:
     return name.replace("$", r"\$")
 
 
-def say(sentence: str) -> Figure:
+def _say(sentence: str) -> Figure:
     """Return a picture of a sentence, where there is nothing to draw."""
     from matplotlib.figure import Figure
 
