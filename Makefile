@@ -6,6 +6,7 @@ MINUTES ?= 3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable
+DESKTOP := $(DISPLAY)$(WAYLAND_DISPLAY)$(filter Darwin,$(shell uname))
 export DO_NOT_TRACK := true
 
 .DEFAULT_GOAL := help
@@ -42,12 +43,17 @@ format: $(VENV)/.installed-dev ## Format, and mend what can be mended
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
+# Kedro-Viz opens its address with the command in BROWSER, as soon as it answers there. This one
+# prints the link to the stages and candidates alone and, on a desktop, opens that.
+viz: export BROWSER = sh -c 'echo "Stages and candidates alone at $$0?types=nodes"$(OPEN)' %s
+viz: OPEN = $(if $(DESKTOP), && env -u BROWSER $(BIN)/python -m webbrowser "$$0?types=nodes")
 viz: $(VENV)/.installed ## Look at the DAG in the browser (kedro viz)
 	$(BIN)/kedro viz run
 
 viz-build: $(VENV)/.installed ## Write the DAG as a static site into build/
 	$(BIN)/kedro viz build --include-previews
-	@echo "Look at it with: $(BIN)/python -m http.server --directory build"
+	@echo "Look at it with: $(BIN)/python -m http.server 4141 --directory build"
+	@echo "Stages and candidates alone: http://127.0.0.1:4141/?types=nodes"
 
 ui: $(VENV)/.installed ## Open MLflow's UI on mlflow.db (on another port: make ui PORT=5001)
 	@test -e mlflow.db || { echo "No run has been tracked in mlflow.db yet."; exit 1; }

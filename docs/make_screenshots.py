@@ -44,22 +44,18 @@ def main() -> None:
             pages.open_runs(page, url, "CHART")
             pages.show_charts(page, "validation_accuracy", "fit_seconds", "train_loss")
             save(photograph(page), "mlflow")
-        with pages.viz_site(project) as url:
-            page.add_init_script(
-                "localStorage.KedroViz = JSON.stringify({theme: 'light', showFeatureHints: false,"
-                " visible: {sidebar: false, miniMap: false}})"
-            )
-            pages.open_graph(page, url, "nodes")
-            save(photograph(page), "kedro_viz")
         page.set_content(f"<body style='margin: 0'>{terminal(project)}</body>")
         save(page.locator("svg").screenshot(), "terminal")
         if charts := list(project.glob("data/08_reporting/tuning_chart.json/*/*.json")):
             page.set_content(from_json(max(charts).read_text(encoding="utf-8")).to_html())
             save(page.locator(".js-plotly-plot").screenshot(), "tuning_chart")
+    with pages.viz_site(project) as url, pages.chromium_page(1280, 800) as page:
+        pages.open_graph(page, url, "?types=nodes")  # what `make viz` opens
+        save(page.screenshot(), "kedro_viz")
     with pages.demo(project) as url:
         photograph_demo(url)
-    figure = max(project.glob("data/08_reporting/confusion_matrix.png/*/confusion_matrix.png"))
-    save(figure.read_bytes(), "confusion_matrix")
+    figure = max(project.glob("data/08_reporting/final_report.png/*/final_report.png"))
+    save(figure.read_bytes(), "final_report")
     sheet = max(project.glob("data/07_model_output/contact_sheet.png/*/contact_sheet.png"))
     save(sheet.read_bytes(), "contact_sheet")
 

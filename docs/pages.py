@@ -40,7 +40,7 @@ CHROMIUM_OPTIONS = [
 REMEMBERED = {
     "mlflow.assistant.fab.autoOpenedOnFirstLoad_v1": True,
     "mlflow.workflowType_v1": "machine_learning",
-    "KedroViz": {"theme": "light", "showFeatureHints": False},
+    "KedroViz": {"showFeatureHints": False},
 }
 PATIENCE = 20_000  # milliseconds until what should appear on a page counts as missing
 SERVER_PATIENCE = 60  # seconds
@@ -88,7 +88,14 @@ def viz_site(project: Path) -> Iterator[str]:
     """Build Kedro-Viz's static site of a project into its `build/`, and yield its address."""
     command = [sys.executable, "-m", "kedro", "viz", "build", "--include-previews"]
     subprocess.run(command, cwd=project, check=True, capture_output=True)
-    handler = partial(_QuietHandler, directory=project / "build")
+    with served(project / "build") as url:
+        yield url
+
+
+@contextmanager
+def served(folder: Path) -> Iterator[str]:
+    """Serve a folder's files, and yield the address."""
+    handler = partial(_QuietHandler, directory=folder)
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}"
@@ -116,10 +123,15 @@ def show_charts(page: Page, *metrics: str) -> None:
     expect(page.locator(".js-plotly-plot")).to_have_count(len(metrics))
 
 
-def open_graph(page: Page, url: str, types: str = "nodes,datasets") -> None:
-    """Open the graph in Kedro-Viz with `nodes`, `datasets` or both, and wait until it is drawn."""
-    page.goto(f"{url}/?types={types}&pid=__default__")
+def open_graph(page: Page, url: str, query: str = "") -> float:
+    """Open the graph in Kedro-Viz, and return its zoom, once that no longer changes."""
+    page.goto(f"{url}/{query}")
     page.locator(".pipeline-node").first.wait_for()
+    graph, before, now = page.locator("#pipeline-graph #zoom-wrapper"), "", "none"
+    while now != before:
+        page.wait_for_timeout(1000)
+        before, now = now, graph.get_attribute("transform") or ""
+    return float(now.rpartition("scale(")[2].rstrip(")"))
 
 
 @contextmanager

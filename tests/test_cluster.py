@@ -63,7 +63,7 @@ def test_a_run_keeps_everything_in_the_cluster(used_cluster, variables):
 
 @pytest.mark.parametrize(
     "name",
-    ["train-images-idx3-ubyte", "splits.csv", "mlp_64/model.pkl", "mlp_64/misclassified.png"],
+    ["train-images-idx3-ubyte", "splits.csv", "mlp_64/model.pkl", "mlp_64/report.png"],
 )
 def test_results_there_are_those_of_a_sequential_run(used_cluster, files, finished_project, name):
     (path,) = finished_project[0].glob(f"data/*/{name}/*/{PurePath(name).name}")

@@ -110,15 +110,8 @@ def test_the_manifest_says_how_to_make_the_final_model_again(finished_project):
 
 def test_every_candidate_and_the_final_model_are_reported(finished_project):
     project, _ = finished_project
-    reports = {f"{name}.class_report": f"{name}.validation_predictions" for name in CANDIDATES}
-    reports["final_class_report"] = "test_predictions"
-    for report, predictions in reports.items():
-        classes, rows = load(project, report, predictions)
-        assert list(classes) == ["class", "name", "precision", "recall", "f1", "images"]
-        assert classes["images"].sum() == len(rows) in (287, 360)
-    for name in ["confusion_matrix", "misclassified"]:
-        assert len(pictures(project, f"*/{name}")) == len(CANDIDATES)
-        assert len(pictures(project, name)) == 1
+    assert len(pictures(project, "*/report")) == len(CANDIDATES)
+    assert len(pictures(project, "final_report")) == 1
     assert len(pictures(project, "reliability_diagram")) == 1
 
 
@@ -235,7 +228,7 @@ def test_a_scikit_learn_model_is_added_by_one_yaml_block(used_project, run_kedro
     row = leaderboard.set_index("candidate").loc["support_vectors"]
     assert row["validation_accuracy"] > 0.9
     assert np.isnan(row["validation_log_loss"])
-    assert len(pictures(used_project, "support_vectors/misclassified")) == 1
+    assert len(pictures(used_project, "support_vectors/report")) == 1
     assert model.steps[-1][1].C == 10
 
 

@@ -3,21 +3,27 @@
 import base64
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
 import sys
+from itertools import combinations
+from pathlib import Path
 from threading import Timer
 from urllib.request import ProxyHandler, build_opener
 
 import pandas as pd
 import pytest
 
+from docs import pages
+
 pytestmark = pytest.mark.slow
 
 CANDIDATES = {"logistic_regression", "random_forest", "mlp_64", "mlp_128", "mlp_128_128", "cnn"}
 STAGES = {"data_ingestion", "data_split", "model_selection", "final_training", "inference"}
-LAYERS = ["raw", "model_input", "models", "model_output", "reporting"]
+LAYERS = ["raw", "model_input", "models", "predictions", "reporting", "final"]
+MAKEFILE = Path(__file__).parents[1] / "Makefile"
 
 
 class Site:
@@ -32,8 +38,11 @@ class Site:
         (found,) = [node for node in self.nodes.values() if node["name"] == name]
         return found
 
+    def panel(self, name):
+        return json.loads((self.api / "nodes" / self.node(name)["id"]).read_text())
+
     def preview(self, name):
-        panel = json.loads((self.api / "nodes" / self.node(name)["id"]).read_text())
+        panel = self.panel(name)
         return panel["preview_type"], panel["preview"]
 
 
@@ -86,14 +95,17 @@ def test_a_box_holds_its_nodes_by_their_short_names(site):
 
 
 def test_tables_are_previewed_whole(site, saved):
-    for name in ("split_counts", "leaderboard"):
-        kind, preview = site.preview(name)
-        table = pd.read_csv(saved(f"08_reporting/{name}.csv"))
-        assert kind == "TablePreview"
-        assert preview["columns"] == list(table)
-        assert [row[0] for row in preview["data"]] == list(table.iloc[:, 0])
-    _, preview = site.preview("split_counts")
-    assert [row[:2] for row in preview["data"]] == [["train", 1150], ["validation", 287]]
+    kind, preview = site.preview("leaderboard")
+    table = pd.read_csv(saved("08_reporting/leaderboard.csv"))
+    assert kind == "TablePreview"
+    assert preview["columns"] == list(table)
+    assert [row[0] for row in preview["data"]] == list(table["candidate"])
+
+
+def test_statistics_are_those_of_the_file(site, saved):
+    file = saved("05_model_input/splits.csv")
+    statistics = {"rows": 1437, "columns": 3, "file_size": file.stat().st_size}
+    assert site.panel("splits")["stats"] == statistics
 
 
 def test_charts_are_previewed(site):
@@ -110,8 +122,8 @@ def test_charts_are_previewed(site):
     ("name", "path"),
     [
         ("sample_grid", "sample_grid.png"),
-        ("misclassified", "misclassified.png"),
-        ("cnn.confusion_matrix", "cnn/confusion_matrix.png"),
+        ("final_report", "final_report.png"),
+        ("cnn.report", "cnn/report.png"),
     ],
 )
 def test_pictures_are_previewed(site, saved, name, path):
@@ -129,6 +141,26 @@ def test_the_model_card_is_previewed(site, saved):
     assert "<table>" in html
 
 
+@pytest.mark.skipif(
+    pages.CHROMIUM is None, reason="Chromium is not installed (apt-get install chromium)"
+)
+@pytest.mark.parametrize(("query", "zoom"), [("", 0.25), ("?types=nodes", 0.6)])
+def test_in_a_small_window_all_of_the_graph_can_be_read(site, query, zoom):
+    root = site.graph["modular_pipelines"]["__root__"]["children"]
+    kinds = {"modularPipeline"} if query else {"modularPipeline", "data"}
+    drawn = {site.nodes[child["id"]]["name"] for child in root if child["type"] in kinds}
+    with pages.served(site.api.parent) as url, pages.chromium_page(1280, 800) as page:
+        assert pages.open_graph(page, url, query) >= zoom
+        boxes = page.locator("#pipeline-graph .pipeline-node")
+        assert set(boxes.all_text_contents()) == drawn
+        places = [box.bounding_box() for box in boxes.all()]
+    for one, other in combinations(places, 2):
+        beside = one["x"] + one["width"] <= other["x"] or other["x"] + other["width"] <= one["x"]
+        assert beside or abs(one["y"] - other["y"]) >= min(one["height"], other["height"])
+    assert max(box["x"] + box["width"] for box in places) <= 1280
+    assert max(box["y"] + box["height"] for box in places) <= 800
+
+
 def test_styles_name_datasets_and_colour_them_by_layer(site, finished_project):
     styles = json.loads((finished_project[0] / ".viz/styles.json").read_text())
     graphs = [json.loads(path.read_text()) for path in (site.api / "pipelines").iterdir()]
@@ -137,23 +169,25 @@ def test_styles_name_datasets_and_colour_them_by_layer(site, finished_project):
     for name, style in styles.items():
         assert nodes[name]["node_extras"]["styles"] == style
         colours.setdefault(nodes[name]["layer"], []).append(style)
-    assert list(colours) == LAYERS
+    assert colours.keys() == {"raw", "model_input", "reporting", "final"}  # candidates have others
     assert all(style == same[0] for same in colours.values() for style in same)
 
 
 def test_the_last_saved_version_is_shown(used_project, run_kedro):
-    arguments = ["--pipelines=data_split", "--params=data_split.sample_size=500"]
+    path = used_project / "conf/base/parameters_model_training.yml"
+    path.write_text(path.read_text().split("  random_forest:")[0])  # the first candidate is left
+    arguments = ["--pipelines=model_selection"]
     assert run_kedro(used_project, "run", *arguments).returncode == 0
     assert run_kedro(used_project, "viz", "build", "--include-previews").returncode == 0
-    _, preview = Site(used_project).preview("split_counts")
-    assert [row[:2] for row in preview["data"]] == [["train", 400], ["validation", 100]]
+    _, preview = Site(used_project).preview("leaderboard")
+    assert [row[0] for row in preview["data"]] == ["logistic_regression"]
 
 
 def test_before_any_run_there_is_the_graph_and_no_noise(project):
     with (project / "printed").open("w") as printed:
-        command = ["viz", "run", "--no-browser"]
+        command = ["make", f"--file={MAKEFILE}", "--old-file=.venv/.installed", "viz"]
         server = subprocess.Popen(
-            [sys.executable, "-m", "kedro", *command],
+            [*command, f"BIN={Path(sys.executable).parent}", "DESKTOP="],
             cwd=project,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -163,20 +197,21 @@ def test_before_any_run_there_is_the_graph_and_no_noise(project):
         )
     patience = Timer(120, os.killpg, (server.pid, signal.SIGKILL))
     patience.start()
-    said = next((line for line in server.stdout if "http://" in line), "")
+    link = re.compile(r"Stages and candidates alone at (http://\S+)/\?types=nodes\n")
+    said = next(filter(None, map(link.fullmatch, server.stdout)), None)
     patience.cancel()
     assert said, (project / "printed").read_text()
-    address = said.strip().rstrip("/")
+    address = said[1]
     try:
         graph = fetch(f"{address}/api/main")
         for node in graph["nodes"]:
             panel = fetch(f"{address}/api/nodes/{node['id']}")
             assert not panel.get("preview"), node["name"]
+        assert (project / "printed").read_text() == ""
     finally:
         os.killpg(server.pid, signal.SIGTERM)  # the server is a child of the command
         server.wait()
     assert graph["layers"] == LAYERS
-    assert (project / "printed").read_text() == ""
 
 
 def fetch(address):

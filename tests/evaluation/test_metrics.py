@@ -37,9 +37,10 @@ def test_scores_are_exact():
 
 
 def test_each_class_is_scored_alone():
-    table = score_classes(LABELS, np.array([0, 1, 1, 1, 3], dtype=np.uint8))
-    assert list(table) == ["class", "precision", "recall", "f1", "images"]
+    table = score_classes(LABELS, np.array([0, 1, 1, 1, 3], dtype=np.uint8), "abcd")
+    assert list(table) == ["class", "name", "precision", "recall", "f1", "images"]
     assert table["class"].tolist() == [0, 1, 2, 3]
+    assert table["name"].tolist() == ["a", "b", "c", "d"]
     assert table["recall"][:3].tolist() == [0.5, 1, 0]
     assert table["precision"][[0, 1, 3]].tolist() == pytest.approx([1, 2 / 3, 0])
     assert table["f1"].tolist() == pytest.approx([2 / 3, 0.8, 0, 0])

@@ -4,24 +4,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mnist_kedro.evaluation.metrics import score_classes
-from mnist_kedro.evaluation.mistakes import (
-    CAPTION,
-    HARDEST,
-    plot_confusion_matrix,
-    plot_misclassified,
-    report_mistakes,
-)
+from mnist_kedro.evaluation.mistakes import CAPTION, COLUMNS, HARDEST, SHAPE, report_mistakes
 
 LABELS = np.array([0, 0, 0, 1, 1, 2, 2], dtype=np.uint8)
 PREDICTIONS = np.array([0, 0, 1, 1, 1, 0, 0], dtype=np.uint8)
 NAMES = ["0", "1", "2"]
 LONG = ["Trouser", "Ankle boot", "T-shirt/top"]
-
-
-def report(names=NAMES):
-    scores = score_classes(LABELS, PREDICTIONS)
-    return scores.assign(name=[names[label] for label in scores["class"]])
 
 
 @pytest.fixture
@@ -38,20 +26,19 @@ def images():
     return np.repeat(values, 28 * 28).reshape(17, 28, 28)
 
 
+def report(table, images, names=NAMES):
+    """The figure's two parts: the confusion matrix, and the hardest mistakes."""
+    return report_mistakes(table, images, {"class_names": names}).subfigs
+
+
 def texts(axes):
     return [text.get_text() for text in axes.texts]
 
 
-def test_a_report_is_scores_with_names_and_both_figures(table, images):
-    scores, matrix, misread = report_mistakes(table, images, {"class_names": LONG})
-    assert list(scores) == ["class", "name", "precision", "recall", "f1", "images"]
-    assert scores["name"].tolist() == LONG
-    assert matrix.get_suptitle() == "3 of 7 images misread"
-    assert misread.get_suptitle() == "3 of 3 mistakes in 7 images, the most confident first"
-
-
-def test_the_confusion_matrix_shows_each_count_and_the_scores_beside_it(table):
-    left, beside = plot_confusion_matrix(table, report()).axes
+def test_the_confusion_matrix_shows_each_count_and_the_scores_beside_it(table, images):
+    above, _ = report(table, images)
+    assert above.get_suptitle() == "3 of 7 images misread"
+    left, beside = above.axes
     cells = {text.get_position()[::-1]: text.get_text() for text in left.texts}
     assert cells == {(0, 0): "2", (0, 1): "1", (1, 1): "2", (2, 0): "2"}  # label, prediction
     rows = [[t.get_text() for t in beside.texts if t.get_position()[1] == row] for row in (0, 2)]
@@ -59,9 +46,9 @@ def test_the_confusion_matrix_shows_each_count_and_the_scores_beside_it(table):
     assert rows[1] == ["", "0.0 %", "0.0 %", "2"]  # 2 was never predicted
 
 
-def test_only_mistakes_have_a_colour_in_the_confusion_matrix(table):
-    figure = plot_confusion_matrix(table, report())
-    colours = figure.axes[0].images[0].get_array()[:, :, :3]
+def test_only_mistakes_have_a_colour_in_the_confusion_matrix(table, images):
+    above, _ = report(table, images)
+    colours = above.axes[0].images[0].get_array()[:, :, :3]
     is_grey = np.ptp(colours, axis=2) == 0
     assert np.argwhere(~is_grey).tolist() == [[0, 1], [2, 0]]
     assert colours[2, 0].sum() < colours[0, 1].sum()  # two mistakes are darker than one
@@ -70,63 +57,67 @@ def test_only_mistakes_have_a_colour_in_the_confusion_matrix(table):
 
 
 @pytest.mark.parametrize(("names", "rotation"), [(NAMES, 0), (LONG, 90)])
-def test_classes_have_their_names(table, names, rotation):
-    left, _ = plot_confusion_matrix(table, report(names)).axes
+def test_classes_have_their_names(table, images, names, rotation):
+    left, _ = report(table, images, names)[0].axes
     for ticks in (left.get_xticklabels(), left.get_yticklabels()):
         assert [tick.get_text() for tick in ticks] == names
     assert {tick.get_rotation() for tick in left.get_xticklabels()} == {rotation}
 
 
-def test_a_confusion_matrix_of_many_classes_has_room_for_all():
-    labels = np.repeat(np.arange(47, dtype=np.uint8), 2)
-    scores = score_classes(labels, labels)
-    figure = plot_confusion_matrix(
-        pd.DataFrame({"label": labels, "prediction": labels}),
-        scores.assign(name=scores["class"].astype(str)),
-    )
+@pytest.mark.parametrize("classes", [3, 10, 47])
+def test_all_classes_have_room_in_a_picture_of_the_previews_proportions(images, classes):
+    labels = np.repeat(np.arange(classes, dtype=np.uint8), 2)
+    table = pd.DataFrame({"label": labels, "prediction": labels, "confidence": 1.0})
+    names = [str(label) for label in range(classes)]
+    figure = report_mistakes(table, images, {"class_names": names})
+    assert np.divide(*figure.get_size_inches()) == pytest.approx(SHAPE)
     figure.draw_without_rendering()
-    places = [tick.get_window_extent() for tick in figure.axes[0].get_xticklabels()]
+    ticks = figure.subfigs[0].axes[0]
+    places = [tick.get_window_extent() for tick in ticks.get_xticklabels()]
     assert all(one.x1 < other.x0 for one, other in pairwise(places))
+    places = [tick.get_window_extent() for tick in ticks.get_yticklabels()]
+    assert all(one.y0 > other.y1 for one, other in pairwise(places))
 
 
-def test_misclassified_stand_in_order_of_confidence(table, images):
-    (axes,) = plot_misclassified(images, table, NAMES).axes
-    assert texts(axes) == ["2 read as 0, 100 %", "2 read as 0, 70 %", "0 read as 1, 40 %"]
+def test_the_hardest_mistakes_stand_in_order_of_confidence(table, images):
+    _, below = report(table, images)
+    assert below.get_suptitle() == "The most confident 3 of 3 mistakes"
+    (axes,) = below.axes
+    assert texts(axes) == ["2 read as 0,\n100 %", "2 read as 0,\n70 %", "0 read as 1,\n40 %"]
     canvas = axes.images[0].get_array()
     assert canvas[0, [0, 28, 56, 84]].tolist() == [6, 5, 2, 0]
 
 
 def test_only_the_hardest_are_drawn(table, images):
-    many = table.loc[[2] * HARDEST + [6]]
-    figure = plot_misclassified(images, many, NAMES)
-    shown = texts(figure.axes[0])
-    assert shown == ["2 read as 0, 100 %"] + ["0 read as 1, 40 %"] * (HARDEST - 1)
-    assert figure.get_suptitle() == "20 of 21 mistakes in 21 images, the most confident first"
+    _, below = report(table.loc[[2] * HARDEST + [6]], images)
+    shown = texts(below.axes[0])
+    assert shown == ["2 read as 0,\n100 %"] + ["0 read as 1,\n40 %"] * (HARDEST - 1)
+    assert below.get_suptitle() == "The most confident 20 of 21 mistakes"
 
 
-def test_misclassified_without_confidence_keep_their_order(table, images):
-    figure = plot_misclassified(images, table.assign(confidence=np.nan), NAMES)
-    assert texts(figure.axes[0]) == ["0 read as 1", "2 read as 0", "2 read as 0"]
-    assert figure.get_suptitle() == "3 of 3 mistakes in 7 images"
+def test_mistakes_without_confidence_keep_their_order(table, images):
+    _, below = report(table.assign(confidence=np.nan), images)
+    assert texts(below.axes[0]) == ["0 read as 1", "2 read as 0", "2 read as 0"]
+    assert below.get_suptitle() == "3 of 3 mistakes"
 
 
-def test_without_mistakes_a_sentence_says_so(table, images):
-    figure = plot_misclassified(images, table.assign(prediction=LABELS), NAMES)
-    assert texts(figure) == ["None of 7 images is misread."]
+def test_without_mistakes_there_is_only_the_matrix(table, images):
+    above, below = report(table.assign(prediction=LABELS), images)
+    assert above.get_suptitle() == "0 of 7 images misread"
+    assert not below.axes
 
 
 def test_images_stand_below_the_longest_caption(table, images):
-    (axes,) = plot_misclassified(images, table.loc[[6] * 6], LONG).axes
-    assert texts(axes)[0] == "T-shirt/top read as\nTrouser, 100 %"
+    (axes,) = report(table.loc[[6] * (COLUMNS + 1)], images, LONG)[1].axes
+    assert texts(axes)[0] == "T-shirt/top\nread as\nTrouser, 100 %"
     canvas = axes.images[0].get_array()
-    assert canvas.shape == (2 * (28 + 2 * CAPTION), 5 * 28)
-    assert (canvas[28 + 2 * CAPTION :, :28][:28] == 6).all()
-    assert not canvas[28 : 28 + 2 * CAPTION].any()
+    assert canvas.shape == (2 * (28 + 3 * CAPTION), COLUMNS * 28)
+    assert (canvas[28 + 3 * CAPTION :, :28][:28] == 6).all()
+    assert not canvas[28 : 28 + 3 * CAPTION].any()
 
 
 def test_a_name_with_dollars_is_no_formula(table, images):
-    names = ["$x^$", "y", "z"]
-    figure = plot_confusion_matrix(table, report(names))
+    figure = report_mistakes(table, images, {"class_names": ["$x^$", "y", "z"]})
     figure.draw_without_rendering()
-    assert [t.get_text() for t in figure.axes[0].get_yticklabels()] == [r"\$x^\$", "y", "z"]
-    plot_misclassified(images, table, names).draw_without_rendering()
+    ticks = figure.subfigs[0].axes[0].get_yticklabels()
+    assert [tick.get_text() for tick in ticks] == [r"\$x^\$", "y", "z"]

@@ -196,7 +196,7 @@ def test_runs_in_one_process_keep_their_own(project):
     )
     assert done.returncode == 0, done.stderr
     for number in range(4):
-        for name in ("01_raw/train-images-idx3-ubyte", "08_reporting/split_counts.csv"):
+        for name in ("01_raw/train-images-idx3-ubyte", "05_model_input/splits.csv"):
             version = project / "data" / name / f"run{number}"
             assert len(list(version.iterdir())) == 1
     assert list((project / ".runs").iterdir()) == []

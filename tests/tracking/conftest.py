@@ -50,7 +50,7 @@ SAVED = {
     ),
     "tiny.history": HISTORY,
     "tiny.metrics": METRICS,
-    "tiny.class_report": "a,b\n",
+    "tiny.report": "a,b\n",
     "champion": {"candidate": "tiny", "reason": "The only one.", "settings": SETTINGS} | VALIDATION,
     "final_model": DummyClassifier().fit(IMAGES, LABELS),
     "final_history": HISTORY.head(2),
@@ -77,7 +77,7 @@ def step(name, outputs, namespace):
 PIPELINE = pipeline(
     [
         step("train", ["tiny.model", "tiny.history", "tiny.metrics"], "tiny"),
-        step("report", ["tiny.class_report"], "tiny"),
+        step("report", ["tiny.report"], "tiny"),
         step("choose", ["champion"], "model_selection"),
         step("fit", ["final_model", "final_history"], "final_training"),
         step("score", ["final_metrics"], "final_training"),
@@ -128,7 +128,7 @@ class Run:
         self.catalog = DataCatalog(
             {name: MemoryDataset(copy_mode="assign") for name in SAVED}
             | {
-                "tiny.class_report": TextFile("class_report.csv"),
+                "tiny.report": TextFile("report.csv"),
                 "model_card": TextFile("model_card.md"),
                 **{
                     name: MemoryDataset(value, copy_mode="assign")

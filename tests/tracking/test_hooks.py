@@ -60,7 +60,7 @@ def test_a_model_is_logged_as_soon_as_it_is_saved_and_the_rest_at_the_end(
     points = client.get_metric_history(tiny.info.run_id, "validation_accuracy")
     assert [point.step for point in sorted(points, key=lambda p: p.step)] == list(range(1, 401))
     assert tiny.data.metrics["validation_accuracy"] == 0.75
-    assert [f.path for f in client.list_artifacts(tiny.info.run_id)] == ["class_report.csv"]
+    assert [f.path for f in client.list_artifacts(tiny.info.run_id)] == ["report.csv"]
     assert [f.path for f in client.list_artifacts(final.info.run_id)] == ["model_card.md"]
     (output,) = final.outputs.model_outputs
     model = client.get_logged_model(output.model_id)

@@ -176,7 +176,7 @@ def test_a_server_gets_all_and_a_run_goes_on_when_it_dies(
         assert statuses(uri, "e") == FINISHED
         client, runs = runs_in(uri, "e")
         files = client.list_artifacts(runs["tiny"].info.run_id)
-        assert [file.path for file in files] == ["class_report.csv"]
+        assert [file.path for file in files] == ["report.csv"]
         registered = client.get_model_version_by_alias("m", "champion")
         assert registered.run_id == runs["final_model"].info.run_id
         (output,) = runs["final_model"].outputs.model_outputs

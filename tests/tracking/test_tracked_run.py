@@ -123,8 +123,8 @@ def test_every_run_says_on_what_it_rests(runs, load, client):
     ("name", "files"),
     [
         ("parent", {"dataset_profile.json", "sample_grid.png", "leaderboard.csv", "champion.json"}),
-        ("cnn", {"class_report.csv", "confusion_matrix.png", "misclassified.png"}),
-        ("final_model", {"final_class_report.csv", "model_card.md", "manifest.json"}),
+        ("cnn", {"history.csv", "report.png"}),
+        ("final_model", {"final_report.png", "model_card.md", "manifest.json"}),
     ],
 )
 def test_figures_and_tables_are_the_files_that_were_saved(runs, client, folder, name, files):

@@ -127,8 +127,8 @@ def score_classes(
         class_names: In the order of the labels.
 
     Returns:
-        A row per class: `class`, its `name`, `precision` (empty where it was never predicted), `recall` (empty
-        where it has no images), `f1`, and `images` of this class.
+        A row per class: `class`, its `name`, `precision` (empty where it was never predicted),
+        `recall` (empty where it has no images), `f1`, and `images` of this class.
     """
     from sklearn.metrics import precision_recall_fscore_support
 

@@ -69,9 +69,7 @@ def _draw_confusion_matrix(
 
     classes, names = scores["class"].to_numpy(), scores["name"].map(plain).tolist()
     counts = confusion_matrix(predictions["label"], predictions["prediction"], labels=classes)
-    left, beside = figure.subplots(
-        1, 2, sharey=True, width_ratios=(max(8, ROOM * len(classes)), 5)
-    )
+    left, beside = figure.subplots(1, 2, sharey=True, width_ratios=(max(8, ROOM * len(classes)), 5))
     _draw_counts(left, counts)
     upright = {"rotation": "vertical"} if max(map(len, names)) > SHORT else {}
     left.set_xticks(np.arange(len(classes)), labels=names, **upright)
@@ -104,9 +102,10 @@ def _draw_hardest(
         canvas[top : top + height, left : left + width] = images[row["index"]]
         axes.text(left + width / 2, top + height + 1, caption, ha="center", va="top", fontsize=7)
     axes.imshow(canvas, cmap="gray_r", interpolation="nearest")
+    axes.set_anchor("N")
     axes.set_axis_off()
-    order = "" if hardest["confidence"].isna().any() else "the most confident "
-    figure.suptitle(f"{order}{len(hardest)} of {len(wrong):,} mistakes".capitalize())
+    order = "" if hardest["confidence"].isna().any() else "The most confident "
+    figure.suptitle(f"{order}{len(hardest)} of {len(wrong):,} mistakes")
 
 
 def _draw_counts(axes: Axes, counts: NDArray[np.int64]) -> None:

@@ -1,9 +1,8 @@
 import numpy as np
-import pandas as pd
 import pytest
 
 from mnist_kedro.parameters import UserError
-from mnist_kedro.pipelines.data_split.nodes import DataSplitParameters, count_splits, split_images
+from mnist_kedro.pipelines.data_split.nodes import DataSplitParameters, split_images
 
 LABELS = np.repeat(np.arange(10, dtype=np.uint8), 100)
 
@@ -68,15 +67,6 @@ def test_a_class_too_rare_for_both_splits_is_refused(rarest):
     labels = np.repeat(np.arange(3, dtype=np.uint8), [500, 500 - rarest, rarest])
     with pytest.raises(UserError, match="each of 3 classes among the images that train"):
         split(labels, sample_size=100)
-
-
-def test_counts_have_a_row_per_split_and_a_column_per_class():
-    splits = pd.DataFrame(
-        {"label": [3, 3, 7, 3], "split": ["validation", "train", "train", "train"]}
-    )
-    counts = count_splits(splits)
-    assert list(counts) == ["split", "images", "3", "7"]
-    assert counts.to_numpy().tolist() == [["train", 3, 2, 1], ["validation", 1, 1, 0]]
 
 
 @pytest.mark.parametrize(

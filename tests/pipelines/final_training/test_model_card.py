@@ -2,13 +2,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mnist_kedro.evaluation.metrics import score_classes, score_predictions
+from mnist_kedro.evaluation.metrics import score_predictions
 from mnist_kedro.pipelines.final_training.model_card import write_model_card
 from mnist_kedro.pipelines.final_training.nodes import find_label_issues
 
 CLASSES = 10
 NAMES = list("abcdefghij")
-NAME = dict(enumerate(NAMES))
 CHAMPION = {
     "candidate": "bayes",
     "reason": "bayes (95.00 %) is the only candidate.",
@@ -61,7 +60,6 @@ def write(labels, predictions, probabilities, **changes):
     return write_model_card(
         CHAMPION,
         metrics,
-        score_classes(labels, predictions).assign(name=lambda report: report["class"].map(NAME)),
         table,
         find_label_issues(table),
         np.arange(600, dtype=np.uint8) % CLASSES,
