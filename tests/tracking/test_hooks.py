@@ -95,7 +95,7 @@ def test_of_candidates_only_the_model_is_left_out(begin, database, tmp_path):
     assert tiny.data.params["random_state"] == "7"
     assert len(client.get_metric_history(tiny.info.run_id, "train_loss")) == 400
     assert tiny.data.metrics["validation_accuracy"] == 0.75
-    assert [f.path for f in client.list_artifacts(tiny.info.run_id)] == ["class_report.csv"]
+    assert [f.path for f in client.list_artifacts(tiny.info.run_id)] == ["report.csv"]
 
 
 def test_every_trial_of_a_search_is_logged(begin, database, tmp_path):

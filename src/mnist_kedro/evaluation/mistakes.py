@@ -55,7 +55,8 @@ def report_mistakes(
     scores = score_classes(labels, read_as, metrics["class_names"])
     height = max(HEIGHT, PER_CLASS * len(scores) + BELOW)
     figure = Figure(figsize=(SHAPE * height, height), layout="constrained")
-    above, below = figure.subfigures(2, 1, height_ratios=(height - BELOW, BELOW))
+    heights = height - BELOW, BELOW
+    above, below = figure.subfigures(2, 1, squeeze=False, height_ratios=heights).flat
     _draw_confusion_matrix(above, predictions, scores)
     _draw_hardest(below, images, predictions, metrics["class_names"])
     return figure

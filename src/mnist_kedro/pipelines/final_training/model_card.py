@@ -85,9 +85,7 @@ def write_model_card(
     """Describe the final model in Markdown, from what the other nodes have measured."""
     count, class_names = final_metrics["n_parameters"], champion["class_names"]
     names = dict(enumerate(class_names))
-    report = score_classes(
-        *(test_predictions[name].to_numpy() for name in ("label", "prediction")), class_names
-    )
+    labels, read_as = (test_predictions[name].to_numpy() for name in ("label", "prediction"))
     predictions = test_predictions.replace({"label": names, "prediction": names})
     suspects = label_issues.replace({"given_label": names, "predicted_label": names})
     settings = {key: value for key, value in champion["settings"].items() if key != "seed"}
@@ -102,7 +100,7 @@ def write_model_card(
         n_train=len(train_labels),
         classes=", ".join(class_names),
         settings=yaml.safe_dump(block, sort_keys=False, default_flow_style=None),
-        weaknesses=_weaknesses(report, predictions),
+        weaknesses=_weaknesses(score_classes(labels, read_as, class_names), predictions),
         calibration=_calibration(final_metrics, predictions),
         suspects=_suspects(final_metrics, predictions, suspects),
         n_parameters="this kind of model has none" if count is None else f"{count:,}",
