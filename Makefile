@@ -55,11 +55,8 @@ viz-build: $(VENV)/.installed ## Write the DAG as a static site into build/
 	@echo "Look at it with: $(BIN)/python -m http.server 4141 --directory build"
 	@echo "Stages and candidates alone: http://127.0.0.1:4141/?types=nodes"
 
-ui: $(VENV)/.installed ## Open MLflow's UI on mlflow.db (on another port: make ui PORT=5001)
-	@test -e mlflow.db || { echo "No run has been tracked in mlflow.db yet."; exit 1; }
-	@echo "The runs: http://127.0.0.1:$(PORT)/#/experiments?workflowType=machine_learning"
-	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false $(BIN)/mlflow ui --workers 1 --port $(PORT) \
-		--backend-store-uri sqlite:///$(CURDIR)/mlflow.db
+ui: $(VENV)/.installed ## Open MLflow on the latest run (on another port: make ui PORT=5001)
+	$(BIN)/kedro ui --port $(PORT)
 
 notebooks: $(VENV)/.installed-dev ## Execute the notebooks anew on what the latest run saved
 	$(BIN)/python -m notebooks

@@ -58,7 +58,7 @@ class Server:
 
 
 OURS = Server((*KEDRO, "demo", "--no-browser", "--port"), "/predict", "images")
-MLFLOW = ("models", "serve", "-m", "models:/mnist_kedro@champion", "--env-manager", "local", "-p")
+MLFLOW = ("models", "serve", "-m", "models:/MNIST@champion", "--env-manager", "local", "-p")
 THEIRS = Server((sys.executable, "-m", "mlflow", *MLFLOW), "/invocations", "inputs")
 
 

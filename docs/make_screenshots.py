@@ -39,11 +39,9 @@ def main() -> None:
         sys.exit("expected Chromium, found none on PATH: install it (apt-get install chromium)")
     if not (project / "mlflow.db").is_file():
         sys.exit(f"expected a run tracked in {project}/mlflow.db, found none: `kedro run` first")
+    with pages.mlflow_ui(project) as links:
+        photograph_mlflow(links)
     with pages.chromium_page(1250, 700) as page:
-        with pages.mlflow_ui(project) as url:
-            pages.open_runs(page, url, "CHART")
-            pages.show_charts(page, "validation_accuracy", "fit_seconds", "train_loss")
-            save(photograph(page), "mlflow")
         page.set_content(f"<body style='margin: 0'>{terminal(project)}</body>")
         save(page.locator("svg").screenshot(), "terminal")
         if charts := list(project.glob("data/08_reporting/tuning_chart.json/*/*.json")):
@@ -61,10 +59,23 @@ def main() -> None:
 
 
 def photograph(page: Page) -> bytes:
-    """Return a page as PNG, once it no longer moves, without MLflow's button for its assistant."""
-    page.add_style_tag(content=".assistant-fab-label, [data-assistant-ui] {display: none}")
+    """Return a page as PNG, once it no longer moves."""
     page.wait_for_timeout(1500)  # animations, of which the pages do not tell the end
     return page.screenshot()
+
+
+def photograph_mlflow(links: list[str]) -> None:
+    """Save what the links show, and the page of the cnn."""
+    with pages.chromium_page(1280, 800) as page:
+        for name, link in zip(("mlflow", "mlflow_charts", "mlflow_champions"), links, strict=True):
+            pages.open_runs(page, link)
+            save(photograph(page), name)
+        for _ in range(2):
+            pages.open_runs(page, links[0])
+            page.get_by_role("link", name="cnn", exact=True).click()
+            page.get_by_text("About this run").wait_for()
+            page.get_by_text("Model training").click()  # as `kedro ui` says, once
+        save(photograph(page), "mlflow_run")
 
 
 def photograph_demo(url: str) -> None:

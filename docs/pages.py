@@ -17,10 +17,10 @@ import time
 from contextlib import contextmanager
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from itertools import islice
 from typing import TYPE_CHECKING
-from urllib.parse import urlencode
 
-from playwright.sync_api import ViewportSize, expect, sync_playwright
+from playwright.sync_api import ViewportSize, sync_playwright
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,21 +33,13 @@ CHROMIUM_OPTIONS = [
     "--no-sandbox",  # which root cannot use; all pages are our own
     "--no-proxy-server",
     # No name has an address, so no page can need anything from outside.
-    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE *.localhost",
 ]
-# What the pages remember of people who have been there: no hints, no assistant, MLflow's half for
-# training models.
-REMEMBERED = {
-    "mlflow.assistant.fab.autoOpenedOnFirstLoad_v1": True,
-    "mlflow.workflowType_v1": "machine_learning",
-    "KedroViz": {"showFeatureHints": False},
-}
+# What the pages remember of people who have been there: no hints.
+REMEMBERED = {"KedroViz": {"showFeatureHints": False}}
 PATIENCE = 20_000  # milliseconds until what should appear on a page counts as missing
 SERVER_PATIENCE = 60  # seconds
-SERVER_VARIABLES = {
-    "DO_NOT_TRACK": "true",
-    "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # eight processes that serve no page here
-}
+SERVER_VARIABLES = {"DO_NOT_TRACK": "true"}
 
 
 @contextmanager
@@ -66,14 +58,22 @@ def chromium_page(width: int = 1280, height: int = 900, *, phone: bool = False) 
 
 
 @contextmanager
-def mlflow_ui(project: Path) -> Iterator[str]:
-    """Serve MLflow's UI on a project's `mlflow.db`, and yield its address."""
-    store = f"sqlite:///{project.resolve() / 'mlflow.db'}"
-    options = ["--backend-store-uri", store, "--workers", "1"]
-    with _server(
-        project, "mlflow", "server", *options, "--uvicorn-opts", "--log-level warning"
-    ) as url:
-        yield url
+def mlflow_ui(project: Path) -> Iterator[list[str]]:
+    """Run `kedro ui`, and yield the links that it prints: candidates, charts, champions."""
+    options = ("--no-browser", "--port", str(free_port()))
+    with subprocess.Popen(
+        [sys.executable, "-m", "kedro", "ui", *options],
+        cwd=project,
+        env=os.environ | SERVER_VARIABLES,
+        start_new_session=True,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as server:
+        try:
+            lines = map(str.strip, server.stdout or ())
+            yield list(islice((line for line in lines if line.startswith("http")), 3))
+        finally:
+            os.killpg(server.pid, signal.SIGTERM)  # MLflow's server too
 
 
 @contextmanager
@@ -102,25 +102,10 @@ def served(folder: Path) -> Iterator[str]:
         server.shutdown()
 
 
-def open_runs(page: Page, url: str, mode: str = "TABLE") -> None:
-    """Open all runs of MLflow's experiment, the most accurate first, as `TABLE` or `CHART`."""
-    experiment = page.request.get(
-        f"{url}/ajax-api/2.0/mlflow/experiments/get-by-name?experiment_name=mnist_kedro"
-    ).json()["experiment"]
-    view = {
-        "orderByKey": "metrics.`validation_accuracy`",
-        "orderByAsc": "false",
-        "compareRunsMode": mode,
-    }
-    page.goto(f"{url}/#/experiments/{experiment['experiment_id']}/runs?{urlencode(view)}")
-    page.locator(".ag-row a").first.wait_for()
-
-
-def show_charts(page: Page, *metrics: str) -> None:
-    """Leave only the charts of these metrics on one of MLflow's pages, and wait for them."""
-    page.get_by_placeholder("Search metric charts").fill(f"^({'|'.join(metrics)})$")
-    expect(page.locator(".js-plotly-plot .points")).not_to_have_count(0)
-    expect(page.locator(".js-plotly-plot")).to_have_count(len(metrics))
+def open_runs(page: Page, link: str) -> None:
+    """Open one of the links to MLflow, and wait for the runs."""
+    page.goto(link)
+    page.locator(".ag-row a, .js-plotly-plot .point").first.wait_for()
 
 
 def open_graph(page: Page, url: str, query: str = "") -> float:

@@ -3,12 +3,13 @@
 import csv
 import re
 import shutil
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import pytest
 from playwright.sync_api import expect
 
 from docs import pages
+from mnist_kedro.pipelines.data_ingestion.nodes import EMBEDDED_NAME
 
 CANDIDATES = ["logistic_regression", "random_forest", "mlp_64", "mlp_128", "mlp_128_128", "cnn"]
 STAGES = ["data_ingestion", "data_split", "model_selection", "final_training", "inference"]
@@ -45,8 +46,8 @@ def seen_project(finished_project, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def mlflow_ui(seen_project):
-    with pages.mlflow_ui(seen_project) as url:
-        yield url
+    with pages.mlflow_ui(seen_project) as links:
+        yield links
 
 
 @pytest.fixture(scope="module")
@@ -56,12 +57,11 @@ def viz_site(seen_project):
 
 
 @pytest.fixture(scope="module")
-def accuracies(seen_project):
-    """Validation accuracy of each candidate, from the leaderboard's file."""
+def candidates(seen_project):
+    """Rows of the leaderboard's file, by candidate."""
     (path,) = seen_project.glob("data/08_reporting/leaderboard.csv/*/leaderboard.csv")
     with path.open() as lines:
-        rows = csv.DictReader(lines)
-        return {row["candidate"]: float(row["validation_accuracy"]) for row in rows}
+        return {row["candidate"]: row for row in csv.DictReader(lines)}
 
 
 def exactly(text):
@@ -76,56 +76,64 @@ def cells(page, column, inside=""):
     return [text for _, text in sorted(texts)]
 
 
-def test_mlflow_lists_the_runs_by_accuracy(page, mlflow_ui, accuracies):
-    pages.open_runs(page, mlflow_ui)
-    page.get_by_role("button", name="Columns", exact=True).click()
-    page.get_by_placeholder("Search columns").fill("validation_accuracy")
-    metric = page.locator(".du-bois-light-tree-title").filter(
-        has_text=exactly("validation_accuracy")
-    )
-    metric.click()
-    page.keyboard.press("Escape")
-    page.locator(".ag-row [col-id='metrics.`validation_accuracy`']").nth(7).wait_for()
-    names = cells(page, "attributes.`Run Name`", "a")
-    shown = [float(text) for text in cells(page, "metrics.`validation_accuracy`")]
-    assert shown == sorted(shown, reverse=True)
-    assert dict(zip(names, shown, strict=True)).items() >= accuracies.items()
-    assert {"final_model", *CANDIDATES} < set(names)
-    assert len(names) == 8  # and the run that they belong to
-
-
-def test_mlflow_shows_candidates_below_their_run(page, mlflow_ui):
-    page.goto(mlflow_ui)
-    page.get_by_role("link", name="mnist_kedro").first.click()
-    page.locator(".ag-row button").first.click()
-    page.get_by_role("link", name="cnn", exact=True).wait_for()
-    parent, *children = cells(page, "attributes.`Run Name`", "a")
-    assert set(children) == {"final_model", *CANDIDATES}
-    assert parent not in children
-
-
-def test_mlflow_draws_the_runs_side_by_side_and_asks_nobody_outside(page, mlflow_ui):
+def test_the_first_link_to_mlflow_shows_the_candidates_best_first(page, mlflow_ui, candidates):
     hosts = set()
     page.on("request", lambda request: hosts.add(urlsplit(request.url).hostname))
-    pages.open_runs(page, mlflow_ui, "CHART")
-    pages.show_charts(page, "validation_accuracy", "fit_seconds")
-    bars = page.locator(".js-plotly-plot .barlayer .point")
-    expect(bars).to_have_count(8)  # of `fit_seconds`: one per run
-    assert hosts - {None} == {"127.0.0.1"}
+    pages.open_runs(page, mlflow_ui[0])
+    page.locator("[col-id='metrics.`model_bytes`']").nth(len(CANDIDATES)).wait_for()
+    names = cells(page, "attributes.`Run Name`", "a")
+    assert sorted(names) == sorted(CANDIDATES)
+    shown = [float(text) for text in cells(page, "metrics.`validation_accuracy`")]
+    assert shown == sorted(shown, reverse=True)
+    rows = [candidates[name] for name in names]
+    assert shown == [round(float(row["validation_accuracy"]), 6) for row in rows]
+    for text, row in zip(cells(page, "attributes.`Description`"), rows, strict=True):
+        ends = (100 * float(row[f"validation_accuracy_{end}"]) for end in ("low", "high"))
+        assert "({:.2f} to {:.2f})".format(*ends) in text
+    assert cells(page, "metrics.`model_bytes`") == [row["model_bytes"] for row in rows]
+    seconds = [float(text) for text in cells(page, "metrics.`fit_seconds`")]
+    assert seconds == [round(float(row["fit_seconds"]), 6) for row in rows]
+    for column in ("Run Name", "Description", "fit_seconds", "model_bytes"):  # none is cut off
+        box = page.locator(".ag-header-cell").filter(has_text=column).first.bounding_box()
+        assert box["x"] + box["width"] <= 1280
+    expect(page.get_by_text("Assistant")).to_have_count(0)
+    expect(page.get_by_text("Evaluation")).to_have_count(0)  # of the GenAI page
+    assert hosts == {"mlflow.localhost"}
 
 
-def test_mlflow_draws_a_curve_per_epoch(page, mlflow_ui):
-    pages.open_runs(page, mlflow_ui)
+def test_a_candidate_s_page_shows_its_settings_at_first_sight(page, mlflow_ui):
+    pages.open_runs(page, mlflow_ui[0])
     page.get_by_role("link", name="cnn", exact=True).click()
-    page.get_by_role("tab", name="Model metrics").click()
-    pages.show_charts(page, "validation_accuracy")
-    line = page.locator(".js-plotly-plot path.js-line").first
-    line.wait_for()
-    assert line.get_attribute("d").count("L") == 3  # four epochs
+    settings = page.locator("code").filter(has_text="network: cnn")
+    assert settings.bounding_box()["y"] < 500
+    tags = page.get_by_text("git_dirty")
+    expect(tags).to_have_count(1)
+
+
+def test_the_second_link_draws_accuracies_seconds_and_a_curve_per_epoch(page, mlflow_ui):
+    pages.open_runs(page, mlflow_ui[1])
+    charts = page.locator(".js-plotly-plot")
+    for number in (0, 1):
+        expect(charts.nth(number).locator(".barlayer .point")).to_have_count(len(CANDIDATES))
+    lines = charts.nth(2).locator("path.js-line")
+    lines.first.wait_for()
+    points = lines.evaluate_all(
+        "lines => lines.map(line => line.getAttribute('d')?.split('L').length)"
+    )
+    assert 4 in points  # the epochs of the cnn; Plotly leaves points out of longer lines
+
+
+def test_the_third_link_compares_the_champions(page, mlflow_ui, candidates):
+    pages.open_runs(page, mlflow_ui[2])
+    page.locator("[col-id='metrics.`test_accuracy`']").nth(1).wait_for()
+    (champion,) = [row for row in candidates.values() if row["champion"] == "True"]
+    accuracy = f"{100 * float(champion['validation_accuracy']):.2f} %"
+    name = f"{EMBEDDED_NAME} · 1,437 images · {champion['candidate']} {accuracy}"
+    assert cells(page, "attributes.`Run Name`", "a") == [name]
 
 
 def test_mlflow_names_the_champion_among_the_registered_models(page, mlflow_ui):
-    page.goto(f"{mlflow_ui}/#/models/mnist_kedro")
+    page.goto(f"{mlflow_ui[0].partition('#')[0]}#/models/{quote(EMBEDDED_NAME)}")
     row = page.get_by_role("row").filter(has_text="Version 1")
     assert re.search(r"@\s*champion", row.inner_text())
 

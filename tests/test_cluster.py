@@ -10,6 +10,7 @@ from dotenv import dotenv_values
 from kedro.io import DataCatalog
 
 from cluster.__main__ import BUCKET, VARIABLES, run_cluster
+from mnist_kedro.pipelines.data_ingestion.nodes import EMBEDDED_NAME
 
 pytestmark = pytest.mark.slow
 
@@ -56,7 +57,7 @@ def test_a_run_keeps_everything_in_the_cluster(used_cluster, variables):
     assert not (used_cluster / "data").exists()
     assert not (used_cluster / "mlflow.db").exists()
     client = mlflow.MlflowClient(variables["MLFLOW_TRACKING_URI"])
-    experiment = client.get_experiment_by_name("mnist_kedro")
+    experiment = client.get_experiment_by_name(EMBEDDED_NAME)
     runs = client.search_runs([experiment.experiment_id])
     assert [run.info.status for run in runs] == ["FINISHED"] * 2  # the run and its candidate
 

@@ -19,6 +19,7 @@ from PIL import Image
 from mnist_kedro.classifiers.build import Candidate
 from mnist_kedro.evaluation.metrics import percent
 from mnist_kedro.formats.onnx_predict import load_onnx
+from mnist_kedro.pipelines.data_ingestion.nodes import EMBEDDED_NAME
 from tests.kedro_process import load
 
 pytestmark = pytest.mark.slow
@@ -85,7 +86,7 @@ def test_the_final_model_its_export_and_the_registered_one_are_what_was_scored(
     by_onnx = np.array(manifest["classes"])[load_onnx(exported)(images).argmax(axis=1)]
     np.testing.assert_array_equal(by_onnx, predicted)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{project / 'mlflow.db'}")
-    registered = mlflow.pyfunc.load_model("models:/mnist_kedro@champion")
+    registered = mlflow.pyfunc.load_model(f"models:/{EMBEDDED_NAME}@champion")
     np.testing.assert_array_equal(registered.predict(images), predicted)
     assert list(predictions["file"]) == [f"test_images#{number}" for number in range(1, 361)]
     np.testing.assert_array_equal(predictions["prediction"], predicted)

@@ -100,15 +100,16 @@ def test_without_a_network_a_sentence_says_which_files_to_put_where(env, paramet
     assert ("(from gzip.zip)" in sentence) == env.startswith("emnist")
 
 
-def test_each_has_its_own_data_experiment_and_model(loaded):
+def test_each_has_its_own_data_folder_and_a_name_for_experiment_and_model(loaded):
     for env, (parameters, path, project) in loaded.items():
         data = "data" if env == "base" else f"data/{env}"
-        name = "mnist_kedro" if env == "base" else f"mnist_kedro_{env}"
         assert path == f"{data}/01_raw/train-images-idx3-ubyte"
         assert parameters["data_ingestion"].cache == Path(project, data, "01_raw/downloads")
         tracking = parameters["tracking"]
-        assert (tracking["experiment"], tracking["registered_model"]) == (name, name)
+        assert (tracking["experiment"], tracking["registered_model"]) == ("{data}", "{data}")
         assert tracking["enabled"]
+    names = [parameters["data_ingestion"].name for parameters, *_ in loaded.values()]
+    assert len(set(names)) == len(names)
 
 
 def test_classes_and_checksums_are_complete(loaded):

@@ -189,6 +189,33 @@ def demo(
 
 
 @cli.command()
+@click.option(
+    "--port",
+    type=click.IntRange(1, 65535),
+    default=5000,
+    show_default=True,
+    help="Where to serve the page, if the runs are in a database.",
+)
+@click.option("--no-browser", is_flag=True, help="Do not open the page in a browser.")
+@env_option
+@click.pass_obj
+def ui(metadata: ProjectMetadata, port: int, no_browser: bool, env: str | None) -> None:
+    """Open MLflow's page on the candidates of the latest run."""
+    from mnist_kedro.tracking.store import TrackingParameters
+    from mnist_kedro.tracking.ui import serve
+
+    with one_sentence():
+        context = KedroSession.create(metadata.project_path, env=env).load_context()
+        parameters = TrackingParameters.model_validate(context.params["tracking"])
+        with suppress(KeyboardInterrupt), serve(parameters, context.project_path, port) as links:
+            for what, link in links.items():
+                click.echo(f"{what}:\n  {link}")
+            click.echo("If a page turns to GenAI, click 'Model training' there, once.")
+            if not no_browser and _has_desktop():
+                webbrowser.open(next(iter(links.values())))
+
+
+@cli.command()
 @click.argument("version", required=False)
 @env_option
 @click.option("--conf-source", callback=validate_conf_source, help=CONF_SOURCE_HELP)

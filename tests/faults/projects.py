@@ -18,8 +18,9 @@ from tests.kedro_process import KedroProcess, context
 CANDIDATES = Path("conf", "base", "parameters_model_training.yml")
 EMBEDDED = {"data_ingestion": {"source": "embedded"}}
 RUNS = """
-SELECT name, status FROM runs WHERE lifecycle_stage = 'active' AND run_uuid NOT IN
-(SELECT run_uuid FROM tags WHERE key = 'mlflow.parentRunId')
+SELECT value, status FROM runs JOIN tags USING (run_uuid)
+WHERE key = 'kedro_run_id' AND lifecycle_stage = 'active'
+AND run_uuid NOT IN (SELECT run_uuid FROM tags WHERE key = 'mlflow.parentRunId')
 """
 
 

@@ -3,7 +3,7 @@ import pytest
 from kedro.io import DataCatalog, MemoryDataset, Version
 
 from mnist_kedro.datasets import CSVDataset, JSONDataset
-from mnist_kedro.run.summary import print_summary
+from mnist_kedro.run.summary import print_summary, run_description, run_name
 
 METRICS = {
     "validation_accuracy": 0.9845,
@@ -267,3 +267,40 @@ def test_the_last_line_says_that_the_data_are_not_those_asked_for(printed, asked
 
 def test_nothing_is_printed_of_a_run_that_made_none_of_it(printed):
     assert printed({"splits", "cnn.model"}) == []
+
+
+@pytest.mark.parametrize(
+    ("made", "asked", "name"),
+    [
+        ({"splits", "leaderboard", "champion", "final_metrics"}, [], "3 images · cnn 98.45 %"),
+        ({"leaderboard", "champion"}, ["model_selection"], "model_selection · cnn 98.45 %"),
+        ({"final_metrics"}, ["final"], "final · cnn 99.34 % test"),
+        ({"mlp_64.metrics"}, ["mlp_64"], "mlp_64 98.45 %"),
+        ({"mlp_64.metrics"}, ["data_split", "mlp_64"], "data_split, mlp_64 98.45 %"),
+        ({"mlp_64.metrics"}, ["model_training"], "model_training · mlp_64 98.45 %"),
+        ({"fold_leaderboard"}, ["cross_validation"], "cross_validation"),
+        ({"splits"}, [], "3 images"),
+    ],
+)
+def test_the_name_of_a_run_says_what_ran_and_what_came_out(made, asked, name):
+    saved = {
+        "splits": pd.DataFrame({"index": range(3)}),
+        "leaderboard": LEADERBOARD,
+        "champion": CHAMPION | METRICS,
+        "final_metrics": FINAL_METRICS,
+        "mlp_64.metrics": METRICS,
+    }
+    catalog = DataCatalog({key: MemoryDataset(value) for key, value in saved.items()})
+    assert run_name(made, catalog, "MNIST", asked) == f"MNIST · {name}"
+
+
+def test_without_a_champion_the_description_says_who_is_best():
+    catalog = DataCatalog({"mlp_64.metrics": MemoryDataset(METRICS)})
+    assert run_description({"mlp_64.metrics"}, catalog) == (
+        "mlp_64 reads 98.45 % (97.80 to 98.90) of the validation images. "
+        "This run chose no champion.\n\n"
+        "| candidate | accuracy | 95 % interval | fit | per image | model |\n"
+        "| --- | --- | --- | --- | --- | --- |\n"
+        "| mlp_64 | 98.45 % | 97.80 to 98.90 | 11.12 s | 0.275 ms | 0.86 MB |"
+    )
+    assert run_description({"splits"}, catalog) == ""

@@ -21,18 +21,25 @@ from sklearn.preprocessing import FunctionTransformer
 
 from docs.pages import free_port
 from mnist_kedro.datasets.files import FileDataset
+from mnist_kedro.pipelines.data_ingestion.nodes import EMBEDDED_NAME
 from mnist_kedro.tracking import TrackingHooks
 
 IMAGES = np.arange(4 * 28 * 28, dtype=np.uint8).reshape(4, 28, 28)
 LABELS = np.array([0, 1, 1, 1], dtype=np.uint8)
-SETTINGS = {"estimator": "dummy", "transformers": ["flatten"], "hyperparameters": {}}
+SETTINGS = {
+    "estimator": "dummy",
+    "transformers": ["flatten"],
+    "hyperparameters": {"strategy": "prior"},
+}
 VALIDATION = {
     "validation_accuracy": 0.75,
     "validation_accuracy_low": 0.5,
     "validation_accuracy_high": 0.9,
 }
 DATA = {"data": "digits", "data_sha256": "ab" * 32}
-METRICS = VALIDATION | DATA | {"settings": SETTINGS, "splits_sha256": "cd" * 32, "fit_seconds": 1.5}
+FIT = {"fit_started": "2026-01-02T03:04:05+00:00", "fit_seconds": 1.5}
+METRICS = VALIDATION | DATA | FIT | {"settings": SETTINGS, "splits_sha256": "cd" * 32}
+METRICS |= {"predict_ms_per_image": 0.25, "model_bytes": 1_000_000}
 TEST = {f"test_accuracy{end}": value for end, value in (("", 0.5), ("_low", 0.4), ("_high", 0.6))}
 HISTORY = pd.DataFrame(
     {
@@ -54,7 +61,7 @@ SAVED = {
     "champion": {"candidate": "tiny", "reason": "The only one.", "settings": SETTINGS} | VALIDATION,
     "final_model": DummyClassifier().fit(IMAGES, LABELS),
     "final_history": HISTORY.head(2),
-    "final_metrics": TEST | DATA | {"n_test": 4, "candidate": "tiny"},
+    "final_metrics": TEST | DATA | FIT | {"n_test": 4, "candidate": "tiny"},
     "model_card": "# A card",
     "tuning_trials": pd.DataFrame(
         {
@@ -113,6 +120,7 @@ class Run:
             "run_id": run_id,
             "project_path": str(project),
             "pipeline_names": None,
+            "namespaces": None,
             "runner": "<kedro.runner.thread_runner.ThreadRunner object at 0x1>",
         }
         defaults = {"enabled": True, "models": "all", "uri": None}
@@ -139,10 +147,15 @@ class Run:
                             "many": {str(n): n for n in range(120)},
                             "mirrors": ("https://me:secret@host/mnist/",),
                             "tracking": {"uri": "https://me:secret@host/"},
+                            "data_ingestion": {"name": "digits"},
                             "tuning": {"storage": "postgresql://me:secret@host/", "trials": 3},
                         },
                         "params:tracking": defaults | tracking,
-                        "dataset_profile": {"source": "embedded", "data_sha256": "ab" * 32},
+                        "dataset_profile": {
+                            "name": "digits",
+                            "source": "embedded",
+                            "data_sha256": "ab" * 32,
+                        },
                         "train_images": IMAGES,
                         "train_labels": LABELS,
                         "test_images": IMAGES[:2],
@@ -164,7 +177,7 @@ class Run:
         self.hooks.before_node_run(self.params["run_id"])
 
     def finish(self):
-        list(self.hooks.after_pipeline_run(self.params, self.catalog))  # a wrapper of others
+        list(self.hooks.after_pipeline_run(self.params))  # a wrapper of others
 
     def fail(self, error):
         self.hooks.on_pipeline_error(error, self.params)
@@ -198,7 +211,7 @@ def begin(tmp_path, database):
     return begin
 
 
-def runs_in(uri, experiment="mnist_kedro"):
+def runs_in(uri, experiment=EMBEDDED_NAME):
     """Return a client and the runs of a store by name, the parent under the name `parent`."""
     client = MlflowClient(uri)
     found = client.get_experiment_by_name(experiment)

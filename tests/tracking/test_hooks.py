@@ -1,22 +1,29 @@
 """What MLflow holds of a run, and with which status, whatever happens to the run."""
 
+import json
 import multiprocessing
 import os
+import platform
+import re
 import signal
 import sqlite3
 import subprocess
 import sys
 import textwrap
+import time
 from contextlib import closing, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 
 import mlflow
 import numpy as np
 import pytest
+from kedro.io import MemoryDataset
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
+from mnist_kedro.pipelines.data_ingestion.nodes import EMBEDDED_NAME
 from mnist_kedro.tracking import TrackingHooks
 from tests.kedro_process import KedroProcess
 
@@ -44,12 +51,35 @@ def test_a_model_is_logged_as_soon_as_it_is_saved_and_the_rest_at_the_end(
     run.save("report", "choose", "fit", "score", "write")
     run.finish()
     assert statuses(database, tmp_path.name) == FINISHED
-    assert capsys.readouterr().out == f"MLflow    {database}\n"
+    assert capsys.readouterr().out == "MLflow    make ui  compares runs\n"
 
     client, runs = runs_in(database, tmp_path.name)
     tiny, final, parent = (runs[name] for name in ("tiny", "final_model", "parent"))
-    assert parent.data.tags["mlflow.note.content"] == "Champion: The only one."
-    assert parent.data.tags["kedro_runner"] == "ThreadRunner"
+    assert parent.info.run_name == "digits · tiny 75.00 %"
+    assert parent.data.tags["mlflow.note.content"] == (
+        "The only one. The final model reads 50.00 % (40.00 to 60.00) of 4 test images.\n\n"
+        "| candidate | accuracy | 95 % interval | fit | per image | model |\n"
+        "| --- | --- | --- | --- | --- | --- |\n"
+        "| tiny | 75.00 % | 50.00 to 90.00 | 1.50 s | 0.250 ms | 1.00 MB |"
+    )
+    own = {"kedro_project": f"{platform.node()}:{tmp_path / 'project'}"}
+    own["kedro_run_id"] = "2026-01-02T03.04.05.678Z"
+    own |= {"data": "digits", "pipeline": "__default__", "runner": "ThreadRunner"}
+    own |= {"commit": "abc", "git_dirty": "None"}
+    for run in runs.values():
+        assert {k: v for k, v in run.data.tags.items() if not k.startswith("mlflow.")} == own
+        (data,) = run.inputs.dataset_inputs
+        assert (data.dataset.name, data.dataset.digest) == ("digits", ("ab" * 32)[:36])
+    for child in (tiny, final):  # its times are those of the fit
+        began = datetime.fromtimestamp(child.info.start_time / 1000, UTC)
+        assert began.isoformat() == "2026-01-02T03:04:05+00:00"
+        assert child.info.end_time - child.info.start_time == 1500
+    note = tiny.data.tags["mlflow.note.content"]
+    assert note == "75.00 % (50.00 to 90.00) of the validation images, with `{strategy: prior}`"
+    files = {file.path for file in client.list_artifacts(parent.info.run_id)}
+    assert files == {"environment.json", "provenance.json"}
+    path = client.download_artifacts(parent.info.run_id, "environment.json")
+    assert json.loads(Path(path).read_text()) == {"python": "3.11", "packages": {"numpy": "2"}}
     assert parent.data.params["many.119"] == "119"  # more than MLflow takes at once
     assert parent.data.params["mirrors"] == "['https://***@host/mnist/']"
     assert parent.data.params["tuning.trials"] == "3"
@@ -98,6 +128,59 @@ def test_of_candidates_only_the_model_is_left_out(begin, database, tmp_path):
     assert [f.path for f in client.list_artifacts(tiny.info.run_id)] == ["report.csv"]
 
 
+class Ingesting(Run):
+    """A run that ingests its data: what they are is not known when it starts."""
+
+    def start(self):
+        self.profile = self.catalog["dataset_profile"].load()
+        self.catalog["dataset_profile"] = MemoryDataset()
+        self.catalog["provenance"].load()["versions"]["dataset_profile"] = self.params["run_id"]
+        return super().start()
+
+    def ingest(self, name):
+        self.catalog.save("dataset_profile", self.profile | {"name": name})
+        self.save()
+
+
+@pytest.fixture
+def ingesting(tmp_path, database):
+    names = {"experiment": f"{tmp_path.name} {{data}}", "registered_model": "{data}"}
+    run = Ingesting(TrackingHooks(), tmp_path / "project", uri=database, **names).start()
+    yield run
+    run.hooks.on_pipeline_error(ValueError(), run.params)
+
+
+def test_each_data_set_has_an_experiment_and_a_model_and_a_run_starts_when_its_data_are_known(
+    ingesting, database, tmp_path
+):
+    run, before = ingesting, time.time()
+    time.sleep(0.01)
+    client = MlflowClient(database)
+    assert not [e for e in client.search_experiments() if e.name.startswith(tmp_path.name)]
+    run.ingest("own/digits: a")
+    experiment = f"{tmp_path.name} own/digits: a"
+    assert statuses(database, experiment) == {"parent": "RUNNING"}
+    run.save(*ALL)
+    run.finish()
+    assert statuses(database, experiment) == FINISHED
+    parent = runs_in(database, experiment)[1]["parent"]
+    assert parent.info.start_time < 1000 * before + 10
+    assert client.get_model_version_by_alias("own_digits_ a", "champion")
+
+
+@pytest.mark.parametrize("status", ["FAILED", "KILLED"])
+def test_a_run_that_ends_before_its_data_are_known_is_tracked_under_the_configured_name(
+    ingesting, database, tmp_path, status
+):
+    if status == "FAILED":
+        ingesting.fail(ValueError("no mirror"))
+    else:
+        ingesting.hooks._end_all()
+    experiment = f"{tmp_path.name} digits"
+    assert statuses(database, experiment) == {"parent": status}
+    assert runs_in(database, experiment)[1]["parent"].info.run_name == "digits"
+
+
 def test_every_trial_of_a_search_is_logged(begin, database, tmp_path):
     run = begin()
     run.save("search")
@@ -130,7 +213,7 @@ def test_a_run_that_is_not_tracked_leaves_nothing_says_nothing_and_imports_no_ml
         hooks = TrackingHooks()
         hooks.before_pipeline_run(params, None, catalog)
         hooks.before_node_run("1")
-        list(hooks.after_pipeline_run(params, catalog))
+        list(hooks.after_pipeline_run(params))
         hooks.on_pipeline_error(ValueError(), params)
         assert "mlflow" not in sys.modules
     """
@@ -149,7 +232,9 @@ def test_after_an_exception_the_run_failed_and_finished_candidates_are_logged(
     run.fail(ValueError("no http://me:secret@host/"))
     assert statuses(database, tmp_path.name) == {"parent": "FAILED", "tiny": "FINISHED"}
     tags = runs_in(database, tmp_path.name)[1]["parent"].data.tags
-    assert tags["mlflow.note.content"] == "Failed: no http://***@host/"
+    failed, empty, *table = tags["mlflow.note.content"].splitlines()
+    assert (failed, empty) == ("Failed: no http://***@host/", "")
+    assert table[2].startswith("| tiny | 75.00 % |")
 
 
 def raising(error):
@@ -219,7 +304,9 @@ def test_the_next_run_ends_killed_ones_of_this_project_alone(
     client = MlflowClient(database)
     experiment = client.get_experiment_by_name(tmp_path.name).experiment_id
     found = {
-        (Path(run.data.tags["kedro_project"]).name, run.info.run_name): run.info.status
+        tuple(Path(run.data.tags[f"kedro_{key}"]).name for key in ("project", "run_id")): (
+            run.info.status
+        )
         for run in client.search_runs([experiment])
     }
     assert found == {
@@ -264,7 +351,7 @@ def test_after_sigterm_a_real_run_was_killed_and_what_was_saved_is_there(used_pr
     os.kill(process.pid, signal.SIGTERM)
     done = process.wait()
     assert done.returncode == 128 + signal.SIGTERM, done.stderr
-    found = statuses(store(used_project), "mnist_kedro")
+    found = statuses(store(used_project), EMBEDDED_NAME)
     assert found == {"parent": "KILLED", "logistic_regression": "FINISHED"}
 
 
@@ -283,7 +370,11 @@ def test_parallel_runs_log_the_same(used_project, run_kedro):
     assert {name: run.info.status for name, run in runs.items()} == dict.fromkeys(
         ("parent", *names), "FINISHED"
     )
-    assert runs["parent"].data.tags["kedro_runner"] == "ParallelRunner"
+    assert runs["parent"].data.tags["runner"] == "ParallelRunner"
+    assert re.fullmatch(
+        r"embedded digits \(not MNIST\) · logistic_regression 9\d\.\d\d %, mlp_64 9\d\.\d\d %",
+        runs["parent"].info.run_name,
+    )
     for name in names:
         assert runs[name].data.metrics["validation_accuracy"] > 0.9
         assert len(runs[name].outputs.model_outputs) == 1

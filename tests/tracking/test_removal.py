@@ -90,7 +90,7 @@ def test_a_version_goes_with_its_children_models_and_files_and_nothing_else(
     size = sum(path.stat().st_size for path in before)
     tracked = removable(tmp_path / "a", database)
     runs = tracked.find(OLD)
-    assert {run.info.run_name for run in runs} == {OLD, "tiny", "final_model"}
+    assert {run.info.run_name for run in runs} == {"digits · tiny 75.00 %", "tiny", "final_model"}
     freed = tracked.count_bytes(runs)
     assert files(tmp_path) == before
     tracked.remove(runs)

@@ -11,6 +11,9 @@ import pytest
 from kedro.framework.session import KedroSession
 from kedro.framework.startup import bootstrap_project
 
+from mnist_kedro.evaluation.metrics import accuracy_text, percent
+from mnist_kedro.pipelines.data_ingestion.nodes import EMBEDDED_NAME
+
 from .conftest import runs_in, serving, store
 
 pytestmark = pytest.mark.slow
@@ -70,10 +73,10 @@ def test_metrics_are_named_by_their_split_and_are_those_that_were_saved(runs, lo
     for name in CANDIDATES:
         saved = load(f"{name}.metrics")
         assert {key: runs[name].data.metrics[key] for key in expected[name]} == {
-            key: saved[key] for key in expected[name]
+            key: round(saved[key], 6) for key in expected[name]
         }
-    final = load("final_metrics")
-    assert runs["final_model"].data.metrics["test_accuracy"] == final["test_accuracy"]
+    saved, logged = load("final_metrics")["test_accuracy"], runs["final_model"].data.metrics
+    assert logged["test_accuracy"] == round(saved, 6)
 
 
 def test_all_hyperparameters_also_those_that_no_file_names(runs):
@@ -99,24 +102,48 @@ def test_all_hyperparameters_also_those_that_no_file_names(runs):
     assert runs["cnn"].data.params["network_options.channels"] == "[32, 64, 128]"
     assert runs["parent"].data.params["data_split.sample_size"] == "10000"
     champion = runs["final_model"].data.params
-    reason = runs["parent"].data.tags["mlflow.note.content"].removeprefix("Champion: ")
+    reason = runs["parent"].data.tags["mlflow.note.content"]
     assert champion == runs[reason.partition(" ")[0]].data.params
 
 
 def test_every_run_says_on_what_it_rests(runs, load, client):
     provenance = load("final_manifest")["provenance"]
     profile = load("dataset_profile")
-    for name, run in runs.items():
+    for run in runs.values():
         tags = run.data.tags
-        assert tags["kedro_run_id"] == provenance["run_id"] == runs["parent"].info.run_name
-        assert (tags["kedro_pipeline"], tags["kedro_runner"]) == ("__default__", "SequentialRunner")
-        assert (tags["data_name"], tags["data_source"]) == (profile["name"], "embedded")
-        assert tags["data_sha256"] == profile["data_sha256"]
-        assert ("splits_sha256" in tags) == (name != "final_model")
+        assert tags["kedro_run_id"] == provenance["run_id"]
+        assert (tags["pipeline"], tags["runner"]) == ("__default__", "SequentialRunner")
+        assert tags["data"] == profile["name"] == EMBEDDED_NAME
         (data,) = run.inputs.dataset_inputs
         assert data.dataset.digest == profile["data_sha256"][:36]
-    file = client.download_artifacts(runs["parent"].info.run_id, "provenance.json")
-    assert json.loads(Path(file).read_text()) == provenance
+    files = [
+        Path(client.download_artifacts(runs["parent"].info.run_id, name))
+        for name in ("environment.json", "provenance.json")
+    ]
+    environment, rest = (json.loads(file.read_text()) for file in files)
+    assert environment.keys() == {"python", "packages"}
+    assert environment | rest == provenance
+
+
+def test_names_and_descriptions_say_what_came_out(runs, load):
+    champion, metrics = load("champion"), load("final_metrics")
+    name = f"{champion['candidate']} {percent(champion['validation_accuracy'])}"
+    parent = runs["parent"]
+    assert parent.info.run_name == f"{EMBEDDED_NAME} · 1,437 images · {name}"
+    sentences, _, *table = parent.data.tags["mlflow.note.content"].splitlines()
+    test = f"The final model reads {accuracy_text(metrics, 'test')} of 360 test images."
+    assert sentences == f"{champion['reason']} {test}"
+    board = load("leaderboard")
+    shown = [line.split(" | ")[0].strip("| *") for line in table]
+    assert shown == ["candidate", "---", *board["candidate"]]
+
+
+def test_a_child_lasts_as_long_as_its_fit(runs):
+    for name in CANDIDATES | {"final_model"}:
+        info, seconds = runs[name].info, runs[name].data.metrics["fit_seconds"]
+        assert info.end_time - info.start_time == pytest.approx(1000 * seconds, abs=1)
+        assert runs["parent"].info.start_time <= info.start_time
+        assert info.end_time <= runs["parent"].info.end_time
 
 
 @pytest.mark.parametrize(
@@ -154,7 +181,7 @@ def test_the_final_model_alone_is_there_and_loads_with_signature_and_example(run
 
 def test_mlflow_serves_the_champion_over_http(folder, load, free_port):
     images = np.array(load("test_images")[:5])
-    model = ("mlflow", "models", "serve", "--model-uri", "models:/mnist_kedro@champion")
+    model = ("mlflow", "models", "serve", "--model-uri", f"models:/{EMBEDDED_NAME}@champion")
     command = (*model, "--env-manager", "local", "--port", str(free_port))
     address = {"MLFLOW_TRACKING_URI": store(folder), "OMP_NUM_THREADS": "1"}
     with serving(command, free_port, folder, path="/ping", **address):

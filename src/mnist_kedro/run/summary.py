@@ -79,6 +79,50 @@ def _say_next(console: Console, next_steps: Mapping[str, str]) -> None:
         _say(console, "" if n else "Next", f"{command:{width}}  {what}")
 
 
+def run_name(made: Collection[str], catalog: DataCatalog, data: str, asked: Sequence[str]) -> str:
+    """Return what a run did, and what came out: `MNIST · 10,000 images · cnn 98.70 %`.
+
+    Args:
+        made: Names of the datasets that the run made.
+        catalog: Of the run.
+        data: Name of its data set.
+        asked: Pipelines or namespaces, if only some were asked for.
+    """
+    rows = {row["candidate"]: _score(row, "validation") for row in _candidates(made, catalog)}
+    if not asked and "splits" in made:
+        asked = [f"{len(catalog.load('splits')):,} images"]
+    if "champion" in made:
+        result = _score(catalog.load("champion"), "validation")
+    elif "final_metrics" in made:
+        result = f"{_score(catalog.load('final_metrics'), 'test')} test"
+    else:
+        result = "" if rows.keys() & set(asked) else next(iter(rows.values()), "")
+    what = ", ".join(rows.get(name, name) for name in asked)
+    return " · ".join(filter(None, (data, what, result)))
+
+
+def run_description(made: Collection[str], catalog: DataCatalog, reason: str = "") -> str:
+    """Return, in Markdown, why a run failed or what came out, and the table of its candidates."""
+    rows, sentences = _candidates(made, catalog), [reason]
+    if "champion" in made:
+        sentences.append(catalog.load("champion")["reason"])
+    elif rows and not reason:
+        best = f"{rows[0]['candidate']} reads {accuracy_text(rows[0], 'validation')}"
+        sentences.append(f"{best} of the validation images. This run chose no champion.")
+    if "final_metrics" in made:
+        metrics = catalog.load("final_metrics")
+        on = f"{metrics['n_test']:,} test images"
+        sentences.append(f"The final model reads {accuracy_text(metrics, 'test')} of {on}.")
+    columns = _columns(rows)
+    lines = [list(columns), ["---"] * len(columns), *zip(*columns.values(), strict=True)]
+    table = [f"| {' | '.join(line)} |" for line in lines] if rows else []
+    return "\n".join((" ".join(filter(None, sentences)), "", *table)).strip()
+
+
+def _score(metrics: Mapping[Any, Any], split: str) -> str:
+    return f"{metrics['candidate']} {percent(metrics[f'{split}_accuracy'])}"
+
+
 def _console() -> Console:
     return Console(width=None if Console().is_terminal else NARROWEST, highlight=False)
 
@@ -109,16 +153,21 @@ def _candidates(made: Collection[str], catalog: DataCatalog) -> Sequence[Mapping
     return sorted(rows, key=lambda row: (-row["validation_accuracy"], row["candidate"]))
 
 
-def _candidates_table(rows: Sequence[Mapping[Any, Any]], console: Console) -> Table:
-    """Return the table, with as many of its columns, from the left, as are not too wide."""
-    columns = {
-        "candidate": [escape(row["candidate"]) for row in rows],
+def _columns(rows: Sequence[Mapping[Any, Any]]) -> dict[str, list[str]]:
+    """Return these rows as people read them: the columns of a table, by its headings."""
+    return {
+        "candidate": [row["candidate"] for row in rows],
         "accuracy": [percent(row["validation_accuracy"]) for row in rows],
         "95 % interval": [interval_text(row, "validation") for row in rows],
         "fit": [f"{row['fit_seconds']:,.2f} s" for row in rows],
         "per image": [f"{row['predict_ms_per_image']:.3f} ms" for row in rows],
         "model": [f"{row['model_bytes'] / 1e6:,.2f} MB" for row in rows],
     }
+
+
+def _candidates_table(rows: Sequence[Mapping[Any, Any]], console: Console) -> Table:
+    """Return the table, with as many of its columns, from the left, as are not too wide."""
+    columns = _columns(rows)
     bold = ["bold green" if row.get("champion") else "" for row in rows]
     unlimited = console.options.update(width=sys.maxsize)
     for count in range(len(columns), 2, -1):
@@ -126,7 +175,7 @@ def _candidates_table(rows: Sequence[Mapping[Any, Any]], console: Console) -> Ta
         for name in list(columns)[:count]:
             table.add_column(name, justify="left" if name == "candidate" else "right", no_wrap=True)
         for style, *cells in zip(bold, *list(columns.values())[:count], strict=True):
-            table.add_row(*cells, style=style)
+            table.add_row(*map(escape, cells), style=style)
         if console.measure(table, options=unlimited).maximum <= console.width:
             break
     return table

@@ -19,7 +19,6 @@ from kedro.framework.hooks import hook_impl
 from mnist_kedro.parameters import public_address
 from mnist_kedro.tracking.store import (
     TrackingParameters,
-    open_experiment,
     open_store,
     public_reason,
     reached,
@@ -58,12 +57,12 @@ class TrackingHooks:
         if not parameters.enabled:
             return
         project, run_id = Path(run_params["project_path"]), run_params["run_id"]
-        with reached(parameters.address(project)):
+        hint = ", or add --params tracking.enabled=false"
+        with reached(parameters.address(project), hint):
             client = open_store(parameters, project)
-            experiment = client, open_experiment(client, parameters.experiment, project)
             from mnist_kedro.tracking.tracked_run import TrackedRun
 
-            run = TrackedRun(experiment, run_params, pipeline, catalog)
+            run = TrackedRun(client, parameters, run_params, pipeline, catalog)
         self._runs[os.getpid(), run_id] = run
 
     @hook_impl
@@ -72,18 +71,14 @@ class TrackingHooks:
         self._log(run_id, lambda run: run.log_models())
 
     @hook_impl(wrapper=True)
-    def after_pipeline_run(
-        self, run_params: dict[str, Any], catalog: DataCatalog
-    ) -> Generator[None, Any, Any]:
+    def after_pipeline_run(self, run_params: dict[str, Any]) -> Generator[None, Any, Any]:
         """Log what is left, and end the run; after the summary, say where it is."""
         run_id = run_params["run_id"]
         self._log(run_id, lambda run: run.log_rest())
-        finished = self._end(run_id, "FINISHED")
+        run = self._end(run_id, "FINISHED")
         result = yield
-        if finished:
-            parameters = TrackingParameters.model_validate(catalog.load("params:tracking"))
-            way = parameters.way_there(Path(run_params["project_path"]))
-            click.echo(f"{click.style('MLflow', bold=True)}    {way}")
+        if run:
+            click.echo(f"{click.style('MLflow', bold=True)}    {run.way_there()}")
         return result
 
     @hook_impl
@@ -115,11 +110,10 @@ class TrackingHooks:
             if process == os.getpid():
                 self._end(run_id, "KILLED")
 
-    def _end(self, run_id: str | None, status: str) -> bool:
-        """End a run with this status; return whether it was tracked until now."""
+    def _end(self, run_id: str | None, status: str) -> TrackedRun | None:
+        """End a run with this status; return it if it was tracked until now."""
         run = self._runs.pop((os.getpid(), run_id), None)
-        if run is None:
-            return False
-        with suppress(Exception):  # what can be said of a server that fails has been said
-            run.end(status)
-        return True
+        if run:
+            with suppress(Exception):  # what can be said of a server that fails has been said
+                run.end(status)
+        return run

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import sqlite3
 from contextlib import closing, contextmanager, nullcontext, suppress
-from typing import TYPE_CHECKING, Annotated, Literal
-
-from pydantic import Field
+from typing import TYPE_CHECKING, Literal
 
 from mnist_kedro.parameters import Name, Parameters, UserError, public_address
 
@@ -37,17 +36,18 @@ class TrackingParameters(Parameters):
     models: Literal["final", "all"]
     uri: str | None
     experiment: Name
-    registered_model: Annotated[Name, Field(pattern="^[^/:]+$")]  # as MLflow wants it
+    registered_model: Name
+
+    def names(self, data: str) -> tuple[str, str]:
+        """Return the experiment and the registered model for the data set of this name."""
+        experiment, model = (
+            each.replace("{data}", data) for each in (self.experiment, self.registered_model)
+        )
+        return experiment, re.sub("[/:]", "_", model)  # which MLflow does not take in a model's
 
     def address(self, project: Path) -> str:
         """Return the address of the server or database."""
         return os.environ.get(ADDRESS) or self.uri or _local_database(project)
-
-    def way_there(self, project: Path) -> str:
-        """Return what shows the runs: a command, or the address without its password."""
-        address = self.address(project)
-        local = address == _local_database(project)
-        return "make ui  compares runs" if local else public_address(address)
 
 
 def project_tag(project: Path) -> str:
@@ -97,8 +97,12 @@ def open_experiment(client: MlflowClient, name: str, project: Path) -> str:
 
 
 @contextmanager
-def reached(uri: str) -> Iterator[None]:
-    """Let what a server or database refuses end in one sentence, a `UserError`."""
+def reached(uri: str, hint: str = "") -> Iterator[None]:
+    """Let what a server or database refuses end in one sentence, which may end in a hint.
+
+    Raises:
+        UserError: It refuses something.
+    """
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     try:
@@ -106,7 +110,7 @@ def reached(uri: str) -> Iterator[None]:
     except refusals() as error:
         raise UserError(
             f"expected to reach MLflow at {public_address(uri)}, found: {public_reason(error)}; "
-            f"start it, change 'tracking.uri' or {ADDRESS}, or add --params tracking.enabled=false"
+            f"start it, or change 'tracking.uri' or {ADDRESS}{hint}"
         ) from None  # what MLflow says in full may have the password
 
 

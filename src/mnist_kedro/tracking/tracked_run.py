@@ -7,8 +7,10 @@ process, in which there may be other runs.
 from __future__ import annotations
 
 import json
+import math
 import time
 from contextlib import contextmanager
+from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path, PurePath
 from tempfile import TemporaryDirectory
@@ -17,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import mlflow.sklearn
 import numpy as np
+import yaml
 from mlflow import entities
 from mlflow.models import Model, infer_signature
 from pydantic_core import to_jsonable_python
@@ -28,7 +31,14 @@ from mnist_kedro.evaluation.metrics import accuracy_text
 from mnist_kedro.lazy import pd
 from mnist_kedro.parameters import public_address
 from mnist_kedro.run.lock import is_alive
-from mnist_kedro.tracking.store import project_tag, unless_it_exists
+from mnist_kedro.run.summary import run_description, run_name
+from mnist_kedro.tracking.store import (
+    is_server,
+    open_experiment,
+    project_tag,
+    unless_it_exists,
+)
+from mnist_kedro.tracking.views import links, save_views
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -38,7 +48,9 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
     from mnist_kedro.classifiers.build import Classifier
+    from mnist_kedro.tracking.store import TrackingParameters
 
+PROFILE = "dataset_profile"
 PRIVATE = ("tracking.", "tuning.storage")  # parameters
 REPORTS = {  # of the whole run
     *("dataset_profile", "sample_grid", "leaderboard", "champion"),
@@ -47,6 +59,7 @@ REPORTS = {  # of the whole run
 MODELS = (".metrics", "final_metrics", "tuning_trials")  # ends of what comes with a child run
 COPIED = {".csv", ".json", ".md", ".png"}  # files that people read; models go another way
 DIGEST_LENGTH = 36  # the longest that MLflow takes
+DECIMALS = 6  # of metrics: more would not fit into MLflow's columns
 # What `mnist_kedro.classifiers` needs where a model is served.
 PACKAGES = ("lazy-loader", "numpy", "pandas", "pydantic", "scikit-learn", "torch", "tqdm")
 EXAMPLES = 2  # images of a model's input example
@@ -55,8 +68,12 @@ EXAMPLES = 2  # images of a model's input example
 class TrackedRun:
     """One `kedro run` in MLflow: a parent run with a child per candidate, final model and trial.
 
+    It starts in MLflow as soon as it is known on which data it rests, since each data set has an
+    experiment: at once, or when they are ingested.
+
     Args:
-        experiment: MLflow's client and the experiment's id, from `open_experiment`.
+        client: Of MLflow, from `open_store`.
+        parameters: Those of tracking.
         run_params: As Kedro gives them to hooks.
         pipeline: What runs.
         catalog: Has `provenance`, and everything that is saved.
@@ -64,41 +81,52 @@ class TrackedRun:
 
     def __init__(
         self,
-        experiment: tuple[MlflowClient, str],
+        client: MlflowClient,
+        parameters: TrackingParameters,
         run_params: Mapping[str, Any],
         pipeline: Pipeline,
         catalog: DataCatalog,
     ) -> None:
-        self._client, self._experiment_id = experiment
-        self._catalog = catalog
-        provenance, parameters = catalog.load("provenance"), catalog.load("parameters")
+        self._client, self._parameters, self._catalog = client, parameters, catalog
+        provenance = catalog.load("provenance")
+        versions = provenance["versions"]
         self._nodes = {  # by all that this run itself saves
             output: node
             for node in pipeline.nodes
             for output in node.outputs
-            if provenance["versions"][output] in (None, provenance["run_id"])
+            if versions[output] in (None, provenance["run_id"])
         }
+        # Its data, if no stage says so itself, are those that were ingested last.
+        described = [name for name in versions if name.endswith(("metrics", "champion"))]
+        first = [PROFILE] if PROFILE in versions else []
+        self._descriptions = [*first, *described, PROFILE]
         self._unlogged = [name for name in self._nodes if name.endswith(MODELS)]
         self._logging = Lock()  # nodes may run in several threads
         self._children: dict[str | None, str] = {}  # ids of runs, by the namespace of their nodes
         self._open: list[str] = []  # ids of runs that have not ended
-        project = Path(run_params["project_path"]).resolve()
+        self._project = Path(run_params["project_path"]).resolve()
+        pipelines = [name for name in run_params["pipeline_names"] or () if name != "__default__"]
+        self._asked = list(run_params["namespaces"] or pipelines)
         self._tags = {
-            "kedro_project": project_tag(project),
+            "kedro_project": project_tag(self._project),
             "kedro_run_id": provenance["run_id"],
-            "kedro_pipeline": ", ".join(run_params["pipeline_names"] or ["__default__"]),
-            "kedro_runner": run_params["runner"].partition(" object")[0].rpartition(".")[2],
-            "mlflow.source.git.commit": provenance["git_commit"] or "",
+            "pipeline": ", ".join(pipelines) or "__default__",
+            "runner": run_params["runner"].partition(" object")[0].rpartition(".")[2],
+            "commit": provenance["git_commit"] or "",
+            "git_dirty": str(provenance["git_dirty"]),
         }
-        self._end_killed_runs(project)
-        self._run_id = self._start(provenance["run_id"], self._tags)
-        self._log(self._run_id, _public_parameters(parameters))
+        self._start_time = _now()
+        self.log_models()
 
     def log_models(self) -> None:
         """Log, once, each model that is saved with its scores, and the trials of a search."""
         with self._logging:
+            if not self._open:
+                if not (known := list(filter(self._catalog.exists, self._descriptions))):
+                    return
+                self._start_run(self._catalog.load(known[0]))
             for name in self._unlogged.copy():
-                if all(map(self._catalog.exists, self._nodes[name].outputs)):
+                if self._is_made(name):
                     self._unlogged.remove(name)
                     if name == "tuning_trials":
                         self._log_trials(self._catalog.load(name))
@@ -110,52 +138,109 @@ class TrackedRun:
     def log_rest(self, reason: str = "") -> None:
         """Log all that is saved and that `log_models` has not logged, and why the run failed."""
         self.log_models()
+        self._start_at_the_latest()
         self._log_files()
-        self._client.log_dict(self._run_id, self._catalog.load("provenance"), "provenance.json")
-        if "champion" in self._nodes and self._catalog.exists("champion"):
-            champion = self._catalog.load("champion")
-            reason = reason or f"Champion: {champion['reason']}"
-            metrics = self._catalog.load(f"{champion['candidate']}.metrics")
-            self._log(self._run_id, metrics=_metrics(metrics))
-            self._log_data(self._run_id, metrics)
-        self._client.set_tag(self._run_id, "mlflow.note.content", reason)
+        provenance = dict(self._catalog.load("provenance"))
+        environment = {key: provenance.pop(key) for key in ("python", "packages")}
+        self._client.log_dict(self._run_id, environment, "environment.json")
+        self._client.log_dict(self._run_id, provenance, "provenance.json")
+        if self._is_made("champion"):
+            champion = self._catalog.load("champion")["candidate"]
+            self._log(self._run_id, metrics=_metrics(self._catalog.load(f"{champion}.metrics")))
+        description = run_description(self._made(), self._catalog, reason)
+        self._client.set_tag(self._run_id, "mlflow.note.content", description)
+        self._client.update_run(self._run_id, name=self._name())
 
     def end(self, status: str) -> None:
         """End the run, and a child that is still open, as `FINISHED`, `FAILED` or `KILLED`."""
+        self._start_at_the_latest()
         for run_id in reversed(self._open):
             self._client.set_terminated(run_id, status)
 
-    def _end_killed_runs(self, project: Path) -> None:
+    def way_there(self) -> str:
+        """Return what shows the run: a command, or a link."""
+        uri = self._client.tracking_uri
+        if is_server(uri):
+            return next(iter(links(uri, self._experiment_id).values()))
+        return "make ui  compares runs"
+
+    def _start_at_the_latest(self) -> None:
+        if not self._open:
+            self._start_run({"name": self._catalog.load("parameters")["data_ingestion"]["name"]})
+
+    def _is_made(self, name: str) -> bool:
+        """Tell whether this run has saved a dataset, and all others of its node."""
+        node = self._nodes.get(name)
+        return node is not None and all(map(self._catalog.exists, node.outputs))
+
+    def _made(self) -> set[str]:
+        return set(filter(self._is_made, self._nodes))
+
+    def _name(self) -> str:
+        return run_name(self._made(), self._catalog, self._data.name, self._asked)
+
+    def _start_run(self, data: Mapping[str, Any]) -> None:
+        """Start the run in MLflow, in the experiment of its data."""
+        self._tags["data"] = name = data.get("name") or data["data"]
+        experiment, self._model_name = self._parameters.names(name)
+        self._experiment_id = open_experiment(self._client, experiment, self._project)
+        self._end_killed_runs()
+        about = {key: data[key] for key in ("source", "data_sha256") if key in data}
+        digest = data.get("data_sha256", "")[:DIGEST_LENGTH]
+        self._data = entities.Dataset(name, digest, "code", json.dumps({"tags": about}))
+        self._run_id = self._start(self._name(), self._tags, self._start_time)
+        self._log(self._run_id, _public_parameters(self._catalog.load("parameters")))
+
+    def _end_killed_runs(self) -> None:
         """Give runs of this project, on this machine, the status that `kill -9` left open."""
         for run in self._client.search_runs([self._experiment_id], "status = 'RUNNING'"):
             tags = run.data.tags
             ours = tags.get("kedro_project") == self._tags["kedro_project"]
-            if ours and not is_alive(project, tags["kedro_run_id"]):
+            if ours and not is_alive(self._project, tags["kedro_run_id"]):
                 self._client.set_terminated(run.info.run_id, "KILLED")
 
-    def _start(self, name: str, tags: Mapping[str, str]) -> str:
-        run = self._client.create_run(self._experiment_id, tags=dict(tags), run_name=name)
+    def _start(self, name: str, tags: Mapping[str, str], start_time: int | None = None) -> str:
+        run = self._client.create_run(self._experiment_id, start_time, dict(tags), name)
         self._open.append(run.info.run_id)
+        if self._data.digest:
+            inputs = [entities.DatasetInput(self._data, tags=[])]
+            self._client.log_inputs(run.info.run_id, inputs)
         return str(run.info.run_id)
 
     @contextmanager
-    def _child(self, name: str, tags: Mapping[str, str]) -> Iterator[str]:
-        """Start a child run, and end it after the block; yields its id."""
-        run_id = self._start(name, self._tags | {"mlflow.parentRunId": self._run_id, **tags})
+    def _child(
+        self, name: str, tags: Mapping[str, str], fit: Mapping[str, Any] | None = None
+    ) -> Iterator[str]:
+        """Start a child run, and end it after the block; yields its id.
+
+        It begins and ends when its fit did, of which `fit` has `fit_started` and `fit_seconds`.
+        """
+        times: list[int] = []
+        if fit:
+            began = datetime.fromisoformat(fit["fit_started"]).timestamp()
+            times = [round(1000 * (began + seconds)) for seconds in (0, fit["fit_seconds"])]
+        tags = self._tags | {"mlflow.parentRunId": self._run_id, **tags}
+        run_id = self._start(name, tags, *times[:1])
         yield run_id
-        self._client.set_terminated(run_id)
+        self._client.set_terminated(run_id, end_time=times[1] if fit else None)
         self._open.remove(run_id)
 
     def _log_candidate(self, name: str) -> None:
         metrics = self._catalog.load(f"{name}.metrics")
         colours = candidate_colours(self._catalog.load("parameters")["candidates"])
-        with self._child(name, {"mlflow.runColor": colours[name]}) as run_id:
+        settings = to_jsonable_python(metrics["settings"]["hyperparameters"])
+        line = yaml.safe_dump(settings, default_flow_style=True, sort_keys=False, width=math.inf)
+        accuracy = f"{accuracy_text(metrics, 'validation')} of the validation images"
+        description = f"{accuracy}, with `{line.strip()}`"  # short, or MLflow folds it
+        tags = {"mlflow.runColor": colours[name], "mlflow.note.content": description}
+        if not self._children:  # as soon as there is something to see
+            save_views(self._client, self._experiment_id, self._run_id, self._data.digest)
+        with self._child(name, tags, metrics) as run_id:
             self._children[name] = run_id
             settings, model_id = metrics["settings"], None
-            if self._catalog.load("params:tracking")["models"] == "all":
+            if self._parameters.models == "all":
                 model_id = self._log_model(run_id, f"{name}.model", settings).model_id
             self._log_fitted(run_id, f"{name}.", settings, metrics, model_id)
-            self._log_data(run_id, metrics)
 
     def _log_final_model(self) -> None:
         champion, metrics = map(self._catalog.load, ("champion", "final_metrics"))
@@ -166,29 +251,29 @@ class TrackedRun:
             f"{champion['reason']} Its validation accuracy is that of the champion before it was "
             f"fitted again; all other scores are of the test images."
         )
-        with self._child("final_model", {"mlflow.note.content": description}) as run_id:
+        with self._child("final_model", {"mlflow.note.content": description}, metrics) as run_id:
             self._children[self._nodes["final_metrics"].namespace] = run_id
             model = self._log_model(run_id, "final_model", champion["settings"])
             self._log_fitted(run_id, "final_", champion["settings"], scores, model.model_id)
-            self._log_data(run_id, metrics)
-            tests = {key: metrics[key] for key in metrics if key.startswith("test_accuracy")}
-            self._log(self._run_id, metrics=_metrics(tests))
-            name = self._catalog.load("params:tracking")["registered_model"]
+            accuracies = {key: scores[key] for key in scores if "_accuracy" in key}
+            self._log(self._run_id, metrics=_metrics(accuracies))
             with unless_it_exists():
-                self._client.create_registered_model(name)
+                self._client.create_registered_model(self._model_name)
             registered = self._client.create_model_version(
-                name,
+                self._model_name,
                 model.artifact_location,  # MLflow would look for `models:/…` in its active store
                 run_id,
                 {key: str(metrics[key]) for key in ("data", "test_accuracy")},
                 description=description,
                 model_id=model.model_id,
             )
-            self._client.set_registered_model_alias(name, "champion", registered.version)
+            self._client.set_registered_model_alias(
+                self._model_name, "champion", registered.version
+            )
 
     def _log_trials(self, trials: pd.DataFrame) -> None:
         for row in trials.sort_values("trial").to_dict("records"):
-            tags = {"trial_state": row["state"], "data_name": row["data"]}
+            tags = {"trial_state": row["state"]}
             with self._child(f"trial_{row.pop('trial')}", tags) as run_id:
                 parameters = {name: str(row.pop(name)) for name in ("candidate", "learning_rate")}
                 self._log(run_id, parameters, _metrics(row))
@@ -241,19 +326,6 @@ class TrackedRun:
             metrics += _metrics(row, epoch)
         self._log(run_id, parameters, metrics)
 
-    def _log_data(self, run_id: str, metrics: Mapping[str, Any]) -> None:
-        """Log the data on which these metrics rest."""
-        tags = {"data_name": metrics["data"]}
-        tags |= {name: metrics[name] for name in metrics if name.endswith("_sha256")}
-        profile = self._catalog.load("dataset_profile")
-        if profile["data_sha256"] == metrics["data_sha256"]:  # else it is of newer data
-            tags["data_source"] = profile["source"]
-        digest = metrics["data_sha256"][:DIGEST_LENGTH]
-        data = entities.Dataset(metrics["data"], digest, "code", json.dumps({"tags": tags}))
-        self._client.log_inputs(run_id, [entities.DatasetInput(data, tags=[])])
-        for key, value in tags.items():
-            self._client.set_tag(run_id, key, value)
-
     def _log(
         self,
         run_id: str,
@@ -305,9 +377,12 @@ def _metrics(
     values: Mapping[Any, Any], step: int = 0, model_id: str | None = None
 ) -> list[entities.Metric]:
     """Return those of these values that are numbers as MLflow's metrics, measured now."""
-    now = round(1000 * time.time())  # milliseconds
     return [
-        entities.Metric(name, value, now, step, model_id)
+        entities.Metric(name, round(value, DECIMALS), _now(), step, model_id)
         for name, value in values.items()
         if isinstance(value, int | float) and not np.isnan(value)
     ]
+
+
+def _now() -> int:
+    return round(1000 * time.time())  # milliseconds

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -79,14 +80,16 @@ def train_final_model(
     them would depend on what else its process has loaded.
 
     Returns:
-        What `fit_final_model` and `score_final_model` return.
+        What `fit_final_model` and `score_final_model` return; `fit_started` is in the metrics, too.
 
     Raises:
         UserError: As those raise it.
     """
+    fit_started = datetime.now(UTC).isoformat()
     model, history = fit_final_model(champion, train_images, train_labels, splits)
     test = test_images, test_labels, extra_test, parameters
-    return model, history, *score_final_model(model, history, champion, *test)
+    metrics, predictions = score_final_model(model, history, champion, *test)
+    return model, history, metrics | {"fit_started": fit_started}, predictions
 
 
 def fit_final_model(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
@@ -38,11 +39,12 @@ def train_candidate(
     Returns:
         The fitted classifier; its history, as `fit_classifier` has it; its metrics; and a row per
         validation image: `index`, `label`, `prediction`, `confidence`. The metrics are those of
-        `score_classifier`, `confidence_threshold`, `fit_seconds` and `fit_cpu_seconds`, and what
-        they rest on: `settings` (with the seed), what the profile says of the data, and
-        `splits_sha256`.
+        `score_classifier`, `confidence_threshold`, `fit_started` (ISO 8601, UTC), `fit_seconds`
+        and `fit_cpu_seconds`, and what they rest on: `settings` (with the seed), what the profile
+        says of the data, and `splits_sha256`.
     """
     train, validation = take_splits(train_images, train_labels, splits, dataset_profile)
+    fit_started = datetime.now(UTC).isoformat()
     model, history = fit_classifier(candidate, parameters.seed, train, validation)
     scores, predictions = score_classifier(model, *validation, "validation")
     predictions.insert(0, "index", splits.query("split == 'validation'")["index"].to_numpy())
@@ -52,6 +54,7 @@ def train_candidate(
         "data": dataset_profile["name"],
         **{key: dataset_profile[key] for key in ("class_names", "data_sha256", "sha256")},
         "splits_sha256": splits_sha256(splits),
+        "fit_started": fit_started,
         "fit_seconds": float(history["seconds"].iloc[-1]),
         "fit_cpu_seconds": float(history["cpu_seconds"].iloc[-1]),
     }
