@@ -40,13 +40,8 @@ ELSEWHERE = re.compile(
     r"|.*(--runner=|--env=|extra_test=).*"
     r"|kedro promote \S+"  # test_cli.py
 )
-RUNS = sorted(
-    {
-        found.group(0)
-        for command in COMMANDS
-        if (found := re.search(r"kedro (run|promote)\b.*", command)) and not ELSEWHERE.fullmatch(found[0])
-    }
-)
+FOUND = {found[0] for each in COMMANDS if (found := re.search(r"kedro (run|promote)\b.*", each))}
+RUNS = sorted(command for command in FOUND if not ELSEWHERE.fullmatch(command))
 
 
 @pytest.fixture
