@@ -73,14 +73,24 @@ def test_what_is_committed_names_no_machine(path):
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_each_part_ends_with_a_question(path):
+    notebook, _ = read(path)
+    parts = sum(cell.source.startswith("## ") for cell in notebook.cells)
+    turns = [cell for cell in notebook.cells if cell.source.startswith("**Your turn.**")]
+    assert len(turns) == parts
+    assert all("?" in cell.source or "Find" in cell.source for cell in turns)
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_cells_are_short(path):
     _, cells = read(path)
     assert {cell.id: n for cell in cells if (n := len(cell.source.splitlines())) > 15} == {}
 
 
 @pytest.mark.slow
-def test_they_run_on_other_data_and_are_saved_clean(used_project):
+def test_they_run_on_other_data_and_are_saved_clean(finished_project, used_project):
     """`make notebooks`, after a run on the embedded digits."""
+    shutil.copy(finished_project[0] / "mlflow.db", used_project)
     shutil.copytree(ROOT / "notebooks", used_project / "notebooks")
     done = subprocess.run(
         [sys.executable, "-m", "notebooks"],
@@ -102,6 +112,12 @@ def test_they_run_on_other_data_and_are_saved_clean(used_project):
     assert all(f"\n{name} " in board for name in CANDIDATES)
     (champion,) = (used_project / "data/08_reporting/champion.json").glob("*/champion.json")
     assert json.loads(champion.read_text())["reason"] in texts(comparison)
+    run_id = champion.parent.name
+    sources = texts([cell for cell in comparison if cell.id in ("node", "dataset", "mlflow-runs")])
+    assert "function: mnist_kedro.pipelines.model_selection.nodes.rank_candidates" in sources
+    assert f"data/08_reporting/leaderboard.csv/{run_id}/leaderboard.csv" in sources
+    assert f"tags.kedro_run_id = '{run_id}'" in sources
+    assert all(f" {name} " in sources for name in CANDIDATES)
     assert "of 360 test images" in texts(comparison)
     assert len(pictures(comparison)) == 5
 

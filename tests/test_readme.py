@@ -14,6 +14,7 @@ from PIL import Image
 
 from mnist_kedro.pipeline_registry import candidate_names, register_pipelines
 from tests.drawings import STROKES, draw, on_paper
+from tests.kedro_process import load
 
 ROOT = Path(__file__).parents[1]
 CANDIDATES_FILE = "conf/base/parameters_model_training.yml"
@@ -37,14 +38,10 @@ COMMANDS = [
 ELSEWHERE = re.compile(
     r"kedro run( --params (data_ingestion\.source=embedded|tracking\.\S*))?"
     r"|.*(--runner=|--env=|extra_test=).*"
+    r"|kedro promote \S+"  # test_cli.py
 )
-RUNS = sorted(
-    {
-        found.group(0)
-        for command in COMMANDS
-        if (found := re.search(r"kedro run\b.*", command)) and not ELSEWHERE.fullmatch(found[0])
-    }
-)
+FOUND = {found[0] for each in COMMANDS if (found := re.search(r"kedro (run|promote)\b.*", each))}
+RUNS = sorted(command for command in FOUND if not ELSEWHERE.fullmatch(command))
 
 
 @pytest.fixture
@@ -164,6 +161,13 @@ def test_the_tasks_of_an_orchestrator_are_the_stages_and_candidates(in_project, 
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 11
     assert "kedro run --namespaces=cnn after ['data_ingestion', 'data_split']" in lines
+
+
+@pytest.mark.slow
+def test_results_that_are_named_can_be_loaded(finished_project):
+    found = [re.findall(r'catalog\.load\("([\w.]+)"\)', text) for text in PAGES.values()]
+    named = sorted({name for names in found for name in names})
+    assert len(load(finished_project[0], *named)) == len(named) > 4
 
 
 @pytest.mark.slow
