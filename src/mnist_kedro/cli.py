@@ -243,6 +243,7 @@ def promote(
         decision = promotion.promote(version, manifests, promotions)
         catalog.save("promotion", decision)
         click.echo("Version {version} is now the champion of {data}.".format(**decision))
+        _tell_mlflow(metadata, env, conf_source, decision)
         if reason := manifests[version]["onnx"].get("reason"):
             click.secho(f"`kedro demo` cannot serve it: {reason}", fg="yellow", err=True)
 
@@ -294,6 +295,37 @@ def prune(
             click.echo(f"{run.version}  {files}, {sizes[run.version] / 1e6:,.1f} MB")
         what = "would be freed (--dry-run: nothing is changed)" if dry_run else "freed"
         click.echo(f"{len(old)} runs, {sum(sizes.values()) / 1e6:,.1f} MB {what}")
+
+
+def _tell_mlflow(
+    metadata: ProjectMetadata, env: str | None, conf_source: str | None, decision: dict[str, Any]
+) -> None:
+    """Move MLflow's aliases, too, or say that they will move later."""
+    from mnist_kedro.tracking.registry import mirror_promotion
+    from mnist_kedro.tracking.store import (
+        TrackingParameters,
+        has_store,
+        open_store,
+        project_tag,
+        reached,
+    )
+
+    session = KedroSession.create(metadata.project_path, env=env, conf_source=conf_source)
+    parameters = TrackingParameters.model_validate(session.load_context().params["tracking"])
+    project = metadata.project_path
+    if not has_store(parameters, project):
+        return
+    try:
+        with reached(parameters.address(project)):
+            _, model = parameters.names(decision["data"])
+            client = open_store(parameters, project)
+            mirror_promotion(client, model, project_tag(project), decision)
+    except UserError as error:
+        click.secho(
+            f"MLflow does not know it yet, the next run or `kedro promote` tells it: {error}",
+            fg="yellow",
+            err=True,
+        )
 
 
 def _part_of_catalog(

@@ -1,4 +1,5 @@
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.linear_model import LogisticRegression
 from sklearn.svm import SVC
@@ -6,6 +7,7 @@ from sklearn.svm import SVC
 from mnist_kedro.evaluation.metrics import (
     BINS,
     accuracy_text,
+    confidence_threshold,
     expected_calibration_error,
     mcnemar_p_value,
     percent,
@@ -128,3 +130,11 @@ def test_an_accuracy_as_people_read_it():
     assert percent(0.98654) == "98.65 %"
     metrics = {"test_accuracy": 0.9865, "test_accuracy_low": 0.98, "test_accuracy_high": 0.99064}
     assert accuracy_text(metrics, "test") == "98.65 % (98.00 to 99.06)"
+
+
+def test_two_percent_of_what_is_read_right_falls_below_the_threshold():
+    right = pd.DataFrame({"label": 1, "prediction": 1, "confidence": np.arange(101) / 100})
+    wrong = pd.DataFrame({"label": 1, "prediction": 2, "confidence": np.zeros(50)})
+    assert confidence_threshold(pd.concat([wrong, right])) == pytest.approx(0.02)
+    assert confidence_threshold(wrong) is None
+    assert confidence_threshold(right.assign(confidence=np.nan)) is None

@@ -9,7 +9,7 @@ from scipy import ndimage
 
 from mnist_kedro.data.sources import embedded_digits
 from mnist_kedro.formats.pictures import PictureError
-from mnist_kedro.images.normalization import SMALLEST, to_mnist_format
+from mnist_kedro.images.normalization import SMALLEST, to_mnist_format, warn_if_unsure
 from tests.drawings import STROKES, draw, on_paper
 
 Y, X = np.mgrid[-1:1:200j, -1:1:160j]
@@ -183,3 +183,17 @@ def test_any_picture_is_brought_to_the_format_or_refused(grey):
             return
     # Of what has few pixels, the tips may be too faint to be seen.
     check_format(image, sides=(19, 20) if warning is None else range(SMALLEST, 21))
+
+
+@pytest.mark.parametrize(
+    ("confidence", "threshold", "class_names", "warning"),
+    [
+        (0.8, 0.9, ["0", "10"], "this may not be a digit"),
+        (0.8, 0.9, ["0", "A"], "this may not be any of the classes"),
+        (0.9, 0.9, ["0", "A"], None),
+        (None, 0.9, ["0", "A"], None),
+        (0.8, None, ["0", "A"], None),
+    ],
+)
+def test_who_is_less_sure_gets_a_warning(confidence, threshold, class_names, warning):
+    assert warn_if_unsure(confidence, threshold, class_names) == warning

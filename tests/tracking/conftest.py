@@ -63,6 +63,7 @@ SAVED = {
     "final_history": HISTORY.head(2),
     "final_metrics": TEST | DATA | FIT | {"n_test": 4, "candidate": "tiny"},
     "model_card": "# A card",
+    "promotion": {"alias": "champion"},
     "tuning_trials": pd.DataFrame(
         {
             "trial": [0, 1],
@@ -89,6 +90,7 @@ PIPELINE = pipeline(
         step("fit", ["final_model", "final_history"], "final_training"),
         step("score", ["final_metrics"], "final_training"),
         step("write", ["model_card"], "final_training"),
+        step("decide", ["promotion"], "final_training"),
         step("search", ["tuning_trials"], "tuning"),
     ]
 )
@@ -173,7 +175,9 @@ class Run:
         """Save what these nodes make; the next node is about to run."""
         for each in nodes:
             for name in outputs_of(each):
-                self.catalog.save(name, SAVED[name])
+                version = {"version": self.params["run_id"]}
+                decision = version | {"champion": version} if name == "promotion" else {}
+                self.catalog.save(name, SAVED[name] | decision if decision else SAVED[name])
         self.hooks.before_node_run(self.params["run_id"])
 
     def finish(self):
@@ -188,7 +192,7 @@ def outputs_of(name):
     return found.outputs
 
 
-ALL = ("train", "report", "choose", "fit", "score", "write")
+ALL = ("train", "report", "choose", "fit", "score", "write", "decide")
 FINISHED = dict.fromkeys(("parent", "tiny", "final_model"), "FINISHED")
 
 

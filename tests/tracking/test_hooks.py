@@ -48,7 +48,7 @@ def test_a_model_is_logged_as_soon_as_it_is_saved_and_the_rest_at_the_end(
     assert statuses(database, tmp_path.name) == {"parent": "RUNNING"}
     run.save("train")
     assert statuses(database, tmp_path.name) == {"parent": "RUNNING", "tiny": "FINISHED"}
-    run.save("report", "choose", "fit", "score", "write")
+    run.save(*ALL[1:])
     run.finish()
     assert statuses(database, tmp_path.name) == FINISHED
     assert capsys.readouterr().out == "MLflow    make ui  compares runs\n"
@@ -256,7 +256,7 @@ def test_a_run_that_mlflow_fails_goes_on_with_one_warning(
     run = begin()
     monkeypatch.setattr(MlflowClient, "log_model_artifacts", raising(error))
     run.save("train")
-    run.save("report", "choose", "fit", "score", "write")
+    run.save(*ALL[1:])
     run.finish()
     (record,) = [each for each in caplog.records if each.name == "mnist_kedro.tracking.hooks"]
     assert record.getMessage().startswith("MLflow does not take what this run logs (")

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 CONFIDENCE = 0.95
 BINS = 15  # of confidence
 TIMED_SINGLE_PREDICTIONS = 30
+UNSURE = 0.02  # of the images that are read right have less than the `confidence_threshold`
 
 
 def predict_labels(
@@ -174,6 +175,22 @@ def expected_calibration_error(table: pd.DataFrame) -> float:
     """
     gaps = (table["accuracy"] - table["confidence"]).abs()
     return float(np.average(gaps, weights=table["images"]))
+
+
+def confidence_threshold(predictions: pd.DataFrame) -> float | None:
+    """Return the confidence of which 2 % of the rightly predicted images fall short.
+
+    Below it, an image may be of none of the classes.
+
+    Args:
+        predictions: `label`, `prediction` and `confidence` of each validation image.
+
+    Returns:
+        The confidence, 0-1; `None` if the classifier gives no probabilities, or is never right.
+    """
+    is_right = predictions["label"] == predictions["prediction"]
+    right = predictions.loc[is_right, "confidence"].dropna()
+    return None if right.empty else float(right.quantile(UNSURE))
 
 
 def wilson_interval(successes: int, trials: int) -> tuple[float, float]:

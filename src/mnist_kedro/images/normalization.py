@@ -12,6 +12,8 @@ from mnist_kedro.formats.pictures import WHITE, PictureError, decode_picture
 from mnist_kedro.images.ink import LINK, find_ink, stroke_width
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from numpy.typing import NDArray
 
     from mnist_kedro.images.ink import Floats
@@ -31,6 +33,16 @@ class Seen(NamedTuple):
 
     image: NDArray[np.uint8]  # (28, 28), 0 = paper, 255 = ink
     warning: str | None  # why the answer is likely to be wrong, if there is a reason
+
+
+def warn_if_unsure(
+    confidence: float | None, threshold: float | None, class_names: Iterable[str]
+) -> str | None:
+    """Return a warning if the confidence is below the threshold; where one is missing, `None`."""
+    if confidence is None or threshold is None or confidence >= threshold:
+        return None
+    of_digits = all(map(str.isdecimal, class_names))
+    return f"this may not be {'a digit' if of_digits else 'any of the classes'}"
 
 
 def read_picture(file: BinaryIO) -> Seen:

@@ -13,8 +13,8 @@ from kedro.io import DatasetError
 from kedro.io.core import VersionNotFoundError
 from pydantic import BaseModel
 
-from mnist_kedro.evaluation.confidence import warn_if_unsure
 from mnist_kedro.formats.onnx_predict import load_onnx
+from mnist_kedro.images.normalization import warn_if_unsure
 from mnist_kedro.parameters import UserError
 
 if TYPE_CHECKING:

@@ -32,6 +32,7 @@ from mnist_kedro.lazy import pd
 from mnist_kedro.parameters import public_address
 from mnist_kedro.run.lock import is_alive
 from mnist_kedro.run.summary import run_description, run_name
+from mnist_kedro.tracking.registry import PROJECT, RUN, mirror_promotion
 from mnist_kedro.tracking.store import (
     is_server,
     open_experiment,
@@ -108,8 +109,8 @@ class TrackedRun:
         pipelines = [name for name in run_params["pipeline_names"] or () if name != "__default__"]
         self._asked = list(run_params["namespaces"] or pipelines)
         self._tags = {
-            "kedro_project": project_tag(self._project),
-            "kedro_run_id": provenance["run_id"],
+            PROJECT: project_tag(self._project),
+            RUN: provenance["run_id"],
             "pipeline": ", ".join(pipelines) or "__default__",
             "runner": run_params["runner"].partition(" object")[0].rpartition(".")[2],
             "commit": provenance["git_commit"] or "",
@@ -147,6 +148,9 @@ class TrackedRun:
         if self._is_made("champion"):
             champion = self._catalog.load("champion")["candidate"]
             self._log(self._run_id, metrics=_metrics(self._catalog.load(f"{champion}.metrics")))
+        if self._is_made("promotion"):
+            decision = self._catalog.load("promotion")
+            mirror_promotion(self._client, self._model_name, self._tags[PROJECT], decision)
         description = run_description(self._made(), self._catalog, reason)
         self._client.set_tag(self._run_id, "mlflow.note.content", description)
         self._client.update_run(self._run_id, name=self._name())
@@ -195,8 +199,8 @@ class TrackedRun:
         """Give runs of this project, on this machine, the status that `kill -9` left open."""
         for run in self._client.search_runs([self._experiment_id], "status = 'RUNNING'"):
             tags = run.data.tags
-            ours = tags.get("kedro_project") == self._tags["kedro_project"]
-            if ours and not is_alive(self._project, tags["kedro_run_id"]):
+            ours = tags.get(PROJECT) == self._tags[PROJECT]
+            if ours and not is_alive(self._project, tags[RUN]):
                 self._client.set_terminated(run.info.run_id, "KILLED")
 
     def _start(self, name: str, tags: Mapping[str, str], start_time: int | None = None) -> str:
@@ -259,16 +263,14 @@ class TrackedRun:
             self._log(self._run_id, metrics=_metrics(accuracies))
             with unless_it_exists():
                 self._client.create_registered_model(self._model_name)
-            registered = self._client.create_model_version(
+            tags = {key: str(metrics[key]) for key in ("data", "test_accuracy")}
+            self._client.create_model_version(
                 self._model_name,
                 model.artifact_location,  # MLflow would look for `models:/…` in its active store
                 run_id,
-                {key: str(metrics[key]) for key in ("data", "test_accuracy")},
+                tags | {key: self._tags[key] for key in (PROJECT, RUN)},
                 description=description,
                 model_id=model.model_id,
-            )
-            self._client.set_registered_model_alias(
-                self._model_name, "champion", registered.version
             )
 
     def _log_trials(self, trials: pd.DataFrame) -> None:

@@ -3,8 +3,7 @@ import pandas as pd
 import pytest
 
 from mnist_kedro.classifiers.build import Candidate
-from mnist_kedro.evaluation.confidence import confidence_threshold
-from mnist_kedro.evaluation.metrics import wilson_interval
+from mnist_kedro.evaluation.metrics import confidence_threshold, wilson_interval
 from mnist_kedro.parameters import UserError
 from mnist_kedro.pipelines.model_training.nodes import ModelTrainingParameters, train_candidate
 

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from pydantic import AfterValidator
 
 from mnist_kedro.classifiers.build import Classifier
-from mnist_kedro.evaluation.confidence import warn_if_unsure
 from mnist_kedro.evaluation.figures import plot_contact_sheet
 from mnist_kedro.evaluation.metrics import predict_labels
 from mnist_kedro.lazy import Figure, pd
@@ -78,6 +77,7 @@ def predict_images(
     from tqdm.auto import tqdm
 
     from mnist_kedro.images.image_files import see_all
+    from mnist_kedro.images.normalization import warn_if_unsure
 
     pictures = _pictures(test_images, parameters)
     version = parameters.model_version or promotion["champion"]["version"]

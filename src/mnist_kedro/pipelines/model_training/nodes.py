@@ -12,8 +12,7 @@ from pydantic import Field
 from mnist_kedro.classifiers.build import Candidate, Classifier
 from mnist_kedro.classifiers.fit import fit_classifier
 from mnist_kedro.data.splits import splits_sha256, take_splits
-from mnist_kedro.evaluation.confidence import confidence_threshold
-from mnist_kedro.evaluation.metrics import score_classifier
+from mnist_kedro.evaluation.metrics import confidence_threshold, score_classifier
 from mnist_kedro.lazy import pd
 from mnist_kedro.parameters import Parameters
 
