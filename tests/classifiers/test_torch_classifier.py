@@ -107,6 +107,17 @@ def test_label_smoothing_makes_less_confident():
     assert smooth < sharp - 0.1
 
 
+@pytest.mark.parametrize(("n_jobs", "threads"), [(1, 1), (None, 2)])
+def test_a_fit_takes_as_many_threads_as_it_is_given(n_jobs, threads):
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    seen = []
+    fit(n_jobs=n_jobs, after_epoch=lambda _: seen.append(torch.get_num_threads()))
+    assert seen == [threads] * 2
+    assert torch.get_num_threads() == 2
+    torch.set_num_threads(before)
+
+
 @pytest.mark.parametrize("options", [{}, CNN])
 def test_half_the_precision_learns_as_well_and_as_reproducibly(options):
     whole, half, again = (

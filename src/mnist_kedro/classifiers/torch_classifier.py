@@ -48,6 +48,8 @@ class TorchClassifier(ClassifierMixin, BaseEstimator):
         augmentation: Random changes of training images, see `augmentation.Augmentation`.
         precision: Of the training's arithmetic: `float32`, `bfloat16` (the weights stay `float32`),
             or `auto`, `bfloat16` where the device has instructions for it.
+        n_jobs: Threads of the fit on a CPU; `None` takes as many as PyTorch does. A small network
+            gains little from a second one, and on a busy machine it waits for that.
         device: `auto` (CUDA where there is one, else the CPU) or a name that PyTorch knows.
         random_state: Seed of the weights, the order of the items, dropout and augmentation.
 
@@ -71,6 +73,7 @@ class TorchClassifier(ClassifierMixin, BaseEstimator):
         label_smoothing: float = 0.0,
         augmentation: dict[str, float] | None = None,
         precision: str = "float32",
+        n_jobs: int | None = None,
         device: str = "auto",
         random_state: int | np.random.RandomState | None = None,
     ) -> None:
@@ -83,6 +86,7 @@ class TorchClassifier(ClassifierMixin, BaseEstimator):
         self.label_smoothing = label_smoothing
         self.augmentation = augmentation
         self.precision = precision
+        self.n_jobs = n_jobs
         self.device = device
         self.random_state = random_state
 
@@ -118,7 +122,7 @@ class TorchClassifier(ClassifierMixin, BaseEstimator):
         self.history_: list[dict[str, float]] = []
         validate = partial(self.score, *validation_data) if validation_data else None
         device = find_device(recipe.device)
-        with _seeded(self.random_state, device):
+        with _seeded(self.random_state, device), _threads(self.n_jobs):
             self.network_ = _place(self._build_network(), device)
             self.n_parameters_ = sum(weights.numel() for weights in self.network_.parameters())
             numbers = torch.from_numpy(targets).to(device)
@@ -191,6 +195,17 @@ def _seeded(
     with ONE_AT_A_TIME, torch.random.fork_rng(devices):
         torch.manual_seed(seed)
         yield
+
+
+@contextmanager
+def _threads(n_jobs: int | None) -> Iterator[None]:
+    """Let PyTorch compute with so many threads in this one."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(n_jobs or before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _place(network: torch.nn.Module, device: torch.device) -> torch.nn.Module:

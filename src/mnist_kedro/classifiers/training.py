@@ -51,6 +51,7 @@ class Recipe(Parameters):
     label_smoothing: float = Field(ge=0, lt=1)
     augmentation: Augmentation | None
     precision: Literal["auto", "float32", "bfloat16"]
+    n_jobs: PositiveInt | None
     device: str
     random_state: Any
 
