@@ -73,6 +73,11 @@ def test_run_is_kedros_with_all_its_options():
     ("options", "sentence"),
     [
         (["--pipelines=finall"], "unknown pipeline 'finall': did you mean 'final'?"),
+        (["--pipeline=finall"], "unknown pipeline 'finall': did you mean 'final'?"),
+        (
+            ["--pipelines=data_split", "--nodes=cnn.train_candidate"],
+            "Pipeline does not contain nodes named ['cnn.train_candidate'].",
+        ),
         (["--namespaces=mlp64"], "unknown namespace 'mlp64': did you mean 'mlp_64'?"),
         (
             ["--from-nodes=model_selection.rank_candidate"],

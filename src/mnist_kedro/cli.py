@@ -22,6 +22,7 @@ from kedro.framework.cli.utils import env_option, validate_conf_source
 from kedro.framework.project import pipelines
 from kedro.framework.session import KedroSession
 from kedro.io import DataCatalog, DatasetError, DatasetNotFoundError
+from kedro.pipeline import Pipeline
 from kedro.validation.exceptions import ParameterValidationError
 from omegaconf.errors import InterpolationResolutionError
 
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 SIGNALS = signal.SIGINT, signal.SIGTERM
 SHELL = 128  # what shells add to a signal's number
 AGAIN_SECONDS = 1.0
+NO_FILTERS = {"pipelines", "namespaces", "load_versions"}  # options that `Pipeline.filter` lacks
 STOPPED = "Stopped. What is finished is saved: to go on, add --only-missing-outputs."
 # A killed worker cannot go on with the next node; Windows has nothing else.
 KILL = getattr(signal, "SIGKILL", signal.SIGTERM)
@@ -114,7 +116,7 @@ def _run(**options: Any) -> dict[str, Any]:  # noqa: ANN401 (Kedro's)
 
 
 def _check_names(options: Mapping[str, Any]) -> None:
-    """Raise a `UserError` for a name on the command line that nothing has."""
+    """Raise a `UserError` for names on the command line that nothing has, or that do not fit."""
     nodes = [node for each in pipelines.values() for node in each.nodes]
     names = {node.name for node in nodes}
     datasets = {name for each in pipelines.values() for name in each.datasets()}
@@ -125,12 +127,21 @@ def _check_names(options: Mapping[str, Any]) -> None:
         **dict.fromkeys(("node_names", "from_nodes", "to_nodes"), ("node", names)),
         **dict.fromkeys(("from_inputs", "to_outputs", "load_versions"), ("dataset", datasets)),
     }
+    chosen = options["pipelines"] or [options["pipeline"] or "__default__"]
     given = [(*known[option], name) for option in known for name in options[option] or ()]
+    given += [(*known["pipelines"], name) for name in chosen]
     if "." not in (runner := options["runner"] or "SequentialRunner"):
         given.append(("runner", set(kedro.runner.__all__), runner))
     for kind, there, name in given:
         if name not in there:
             raise UserError(unknown_name(kind, name, there)) from None
+    filters = {name: options[name] for name in known.keys() - NO_FILTERS}
+    try:
+        sum((pipelines[name] for name in chosen), Pipeline([])).filter(
+            node_namespaces=options["namespaces"], **filters
+        )
+    except ValueError as error:
+        raise UserError(str(error)) from None
 
 
 run = copy.copy(kedro_run)

@@ -58,7 +58,7 @@ def unknown_name(kind: str, name: str, known: Iterable[str]) -> str:
     """Return a sentence that says that `name` is unknown, and what was probably meant."""
     known = sorted(known)
     close = get_close_matches(name, known, n=1)
-    hint = f"did you mean '{close[0]}'?" if close else f"known are {', '.join(known)}"
+    hint = f"did you mean '{close[0]}'?" if close else f"known are {', '.join(known) or 'none'}"
     return f"unknown {kind} '{name}': {hint}"
 
 
