@@ -70,6 +70,7 @@ def make_manifest(model, **changes):
 def save_champion(project, version, model, manifest, champion=None):
     """Write all as a run does: the model, the manifest, and the decision who is the champion."""
     decision = {"champion": {"version": champion or version}}
+    manifest = manifest | {"provenance": {"versions": {"final_onnx": version}}}
     contents = {
         "final_model/model.onnx": model,
         "final_model/manifest.json": json.dumps(manifest).encode(),

@@ -27,9 +27,14 @@ NAMES = list("abcdefghij")
 NOTHING = InferenceParameters(images=None, model_version=None)
 
 
+def manifest_of(version, names=NAMES):
+    provenance = {"versions": {"final_model": version}}
+    return {"classes": list(range(10)), "class_names": names, "provenance": provenance}
+
+
 def read(model, images, parameters, names=NAMES, threshold=None):
     """Predict with a model that is the champion."""
-    manifest = {"classes": list(range(10)), "class_names": names, "confidence_threshold": threshold}
+    manifest = manifest_of("v", names) | {"confidence_threshold": threshold}
     decision = {"champion": {"version": "v"}}
     return predict_images(
         decision, {"v": lambda: model}, {"v": lambda: manifest}, images, parameters
@@ -247,10 +252,8 @@ def test_of_classes_that_are_numbers_the_submission_has_the_names(digits, model)
 
 def test_another_than_the_champion_reads_if_its_version_is_named(digits, model):
     other = fit(digits, LinearSVC())
-    manifests = dict.fromkeys(
-        ["old", "new"], lambda: {"classes": [*range(10)], "class_names": NAMES}
-    )
-    images, models = digits.test_images[:50], {"old": lambda: other, "new": lambda: model}
+    manifests = {"old": lambda: manifest_of("old"), "new": lambda: manifest_of("made before")}
+    images, models = digits.test_images[:50], {"old": lambda: other, "made before": lambda: model}
     for version, reader in (("old", other), (None, model)):
         parameters = InferenceParameters(images=None, model_version=version)
         decision = {"champion": {"version": "new"}}
