@@ -19,9 +19,7 @@ from mnist_kedro.pipelines.final_training.nodes import (
     export_final_model,
     find_extra_test,
     find_label_issues,
-    fit_final_model,
     score_extra_test,
-    score_final_model,
     train_final_model,
 )
 
@@ -65,18 +63,18 @@ def champion(digits, splits):
 
 
 @pytest.fixture(scope="module")
-def fitted(digits, champion, splits):
-    """The final model and its history."""
-    return fit_final_model(champion, *digits[:2], splits)
+def trained(digits, champion, splits):
+    """The final model, its history, its metrics and its predictions."""
+    return train_final_model(champion, *digits[:2], splits, *digits[2:], *NO_EXTRA_TEST)
 
 
 @pytest.fixture(scope="module")
-def model(fitted):
-    return fitted[0]
+def model(trained):
+    return trained[0]
 
 
-def test_the_champions_settings_are_fitted_on_all_training_images(digits, fitted):
-    model, history = fitted
+def test_the_champions_settings_are_fitted_on_all_training_images(digits, trained):
+    model, history, *_ = trained
     bayes = model.steps[-1][1]
     assert bayes.var_smoothing == 0.1
     np.testing.assert_array_equal(bayes.class_count_, np.bincount(digits.train_labels))
@@ -90,9 +88,8 @@ def test_the_size_is_that_of_the_model_as_it_is_saved(digits, champion, splits):
         "hyperparameters": {"n_estimators": 5},
         "seed": 0,
     }
-    test = *digits[2:], *NO_EXTRA_TEST
     model, _, metrics, _ = train_final_model(
-        champion | {"settings": settings}, *digits[:2], splits, *test
+        champion | {"settings": settings}, *digits[:2], splits, *digits[2:], *NO_EXTRA_TEST
     )
     # That of a loaded one depends on what else its process has loaded.
     assert metrics["model_bytes"] == len(pickle.dumps(model))
@@ -102,23 +99,24 @@ def test_changed_training_data_is_refused(digits, champion, splits):
     changed = digits.train_labels.copy()
     changed[0] = 9 - changed[0]
     with pytest.raises(ValueError, match="expected train_labels to be the data of the stages"):
-        fit_final_model(champion, digits.train_images, changed, splits)
+        train_final_model(
+            champion, digits.train_images, changed, splits, *digits[2:], *NO_EXTRA_TEST
+        )
 
 
 def test_other_splits_are_refused(digits, champion, splits):
     with pytest.raises(ValueError, match="expected 'splits' to be those on which the champion"):
-        fit_final_model(champion, *digits[:2], splits[::-1])
+        train_final_model(champion, *digits[:2], splits[::-1], *digits[2:], *NO_EXTRA_TEST)
 
 
-def test_changed_test_data_is_refused(digits, champion, fitted):
+def test_changed_test_data_is_refused(digits, champion, splits):
     test = digits.test_images[::-1], digits.test_labels
     with pytest.raises(ValueError, match="expected test_images to be the data of the stages"):
-        score_final_model(*fitted, champion, *test, *NO_EXTRA_TEST)
+        train_final_model(champion, *digits[:2], splits, *test, *NO_EXTRA_TEST)
 
 
-def test_the_test_score_and_the_manifest(digits, champion, fitted):
-    model, _ = fitted
-    metrics, predictions = score_final_model(*fitted, champion, *digits[2:], *NO_EXTRA_TEST)
+def test_the_test_score_and_the_manifest(digits, champion, trained):
+    model, _, metrics, predictions = trained
     expected = model.predict(digits.test_images)
     assert metrics["test_accuracy"] == (expected == digits.test_labels).mean()
     assert metrics["test_accuracy_low"] < metrics["test_accuracy"] < metrics["test_accuracy_high"]
@@ -157,7 +155,9 @@ def test_the_export_is_checked_on_the_test_images(digits, model):
 
 def test_an_export_that_predicts_otherwise_is_not_shared(digits, champion, splits, caplog):
     settings = {"estimator": "sklearn.naive_bayes.BernoulliNB", "seed": 0}
-    model, _ = fit_final_model(champion | {"settings": settings}, *digits[:2], splits)
+    model, *_ = train_final_model(
+        champion | {"settings": settings}, *digits[:2], splits, *digits[2:], *NO_EXTRA_TEST
+    )
     final_onnx, onnx_check = export_final_model(model, digits.test_images)
     assert final_onnx == b""
     assert onnx_check["sha256"] is None
@@ -166,8 +166,8 @@ def test_an_export_that_predicts_otherwise_is_not_shared(digits, champion, split
 
 
 @pytest.fixture(scope="module")
-def predictions(digits, champion, fitted):
-    return score_final_model(*fitted, champion, *digits[2:], *NO_EXTRA_TEST)[1]
+def predictions(trained):
+    return trained[3]
 
 
 def test_the_reliability_diagram_counts_every_image(predictions):
@@ -201,10 +201,9 @@ def test_the_most_suspicious_label_comes_first(predictions):
 def test_a_classifier_without_probabilities_is_reported_too(digits, champion, splits):
     estimator = "sklearn.linear_model.RidgeClassifier"
     settings = {"estimator": estimator, "hyperparameters": {}, "seed": 0}
-    champion = champion | {"settings": settings}
-    model, history = fit_final_model(champion, *digits[:2], splits)
-    rest = champion, *digits[2:], *NO_EXTRA_TEST
-    metrics, predictions = score_final_model(model, history, *rest)
+    model, _, metrics, predictions = train_final_model(
+        champion | {"settings": settings}, *digits[:2], splits, *digits[2:], *NO_EXTRA_TEST
+    )
     assert metrics["test_expected_calibration_error"] is None
     assert list(predictions) == ["index", "label", "prediction", "confidence"]
     suspects = find_label_issues(predictions)

@@ -74,85 +74,45 @@ def train_final_model(
     extra_test: dict[str, Any],
     parameters: FinalTrainingParameters,
 ) -> tuple[Classifier, pd.DataFrame, dict[str, Any], pd.DataFrame]:
-    """Fit the champion on all training images, then score it once on the test images.
+    """Fit the champion on all training images, then score it on the test images, once.
 
     Both at once, as with each candidate: the size of a model that was saved and loaded between
-    them would depend on what else its process has loaded.
+    them would depend on what else its process has loaded. The splits are only checked.
 
     Returns:
-        What `fit_final_model` and `score_final_model` return; `fit_started` is in the metrics, too.
+        The fitted classifier; its history, as `fit_classifier` has it; its metrics; and a row per
+        test image: `index` (from 0) and the columns of `score_classifier`. The metrics are those of
+        `score_classifier`, `n_test`, `fit_started` (ISO 8601, UTC), `fit_seconds`,
+        `fit_cpu_seconds`, `candidate`, `data`, `class_names`, `data_sha256`, and those of
+        `score_extra_test`, if an extra test is wanted.
 
     Raises:
-        UserError: As those raise it.
-    """
-    fit_started = datetime.now(UTC).isoformat()
-    model, history = fit_final_model(champion, train_images, train_labels, splits)
-    test = test_images, test_labels, extra_test, parameters
-    metrics, predictions = score_final_model(model, history, champion, *test)
-    return model, history, metrics | {"fit_started": fit_started}, predictions
-
-
-def fit_final_model(
-    champion: dict[str, Any],
-    train_images: NDArray[np.uint8],
-    train_labels: NDArray[np.uint8],
-    splits: pd.DataFrame,
-) -> tuple[Classifier, pd.DataFrame]:
-    """Fit the champion's settings on all training images, `uint8 (n, 28, 28)`.
-
-    The splits are only checked.
-
-    Returns:
-        The fitted classifier and its history, as `fit_classifier` has it.
-
-    Raises:
-        UserError: The images or the splits are not those on which the champion was chosen.
+        UserError: The images or the splits are not those on which the champion was chosen, or the
+            extra test has changed since it was found.
     """
     verify_data(champion["sha256"], train_images=train_images, train_labels=train_labels)
+    verify_data(champion["sha256"], test_images=test_images, test_labels=test_labels)
     verify_splits(splits, champion["splits_sha256"])
     settings = dict(champion["settings"])
     seed = settings.pop("seed")
-    return fit_classifier(Candidate.model_validate(settings), seed, (train_images, train_labels))
-
-
-def score_final_model(
-    final_model: Classifier,
-    final_history: pd.DataFrame,
-    champion: dict[str, Any],
-    test_images: NDArray[np.uint8],
-    test_labels: NDArray[np.uint8],
-    extra_test: dict[str, Any],
-    parameters: FinalTrainingParameters,
-) -> tuple[dict[str, Any], pd.DataFrame]:
-    """Score the final model on the test set, once, and then on the extra test, if one is wanted.
-
-    Test images are `uint8 (n, 28, 28)`, their labels `uint8 (n,)`.
-
-    Returns:
-        The metrics, and a row per test image: `index` (from 0) and the columns of
-        `score_classifier`. The metrics are those of `score_classifier`, `n_test`, `fit_seconds`,
-        `fit_cpu_seconds`, `candidate`, `data`, `class_names`, `data_sha256`, and those of
-        `score_extra_test`.
-
-    Raises:
-        UserError: The test images were not ingested with the training images, or the extra test has
-            changed since it was found.
-    """
-    verify_data(champion["sha256"], test_images=test_images, test_labels=test_labels)
-    scores, predictions = score_classifier(final_model, test_images, test_labels, "test")
+    candidate = Candidate.model_validate(settings)
+    fit_started = datetime.now(UTC).isoformat()
+    model, history = fit_classifier(candidate, seed, (train_images, train_labels))
+    scores, predictions = score_classifier(model, test_images, test_labels, "test")
     predictions.insert(0, "index", np.arange(len(predictions)))
     metrics = {
         "candidate": champion["candidate"],
         **scores,
         "n_test": len(test_labels),
-        "fit_seconds": float(final_history["seconds"].iloc[-1]),
-        "fit_cpu_seconds": float(final_history["cpu_seconds"].iloc[-1]),
+        "fit_started": fit_started,
+        "fit_seconds": float(history["seconds"].iloc[-1]),
+        "fit_cpu_seconds": float(history["cpu_seconds"].iloc[-1]),
         **{key: champion[key] for key in ("data", "class_names", "data_sha256")},
     }
     if extra_test["name"]:
         found = extra_test["sha256"]
-        metrics |= score_extra_test(final_model, found, parameters, champion["class_names"])
-    return metrics, predictions
+        metrics |= score_extra_test(model, found, parameters, champion["class_names"])
+    return model, history, metrics, predictions
 
 
 def score_extra_test(
