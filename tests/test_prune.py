@@ -38,7 +38,7 @@ def test_the_runs_of_one_candidate_but_the_latest_go_and_the_whole_ones_stay(
     done = run_kedro(used_project, "prune", "--keep=1", "--dry-run")
     assert done.returncode == 0, done.stderr
     line, total = done.stdout.splitlines()[-2:]
-    assert line.startswith(f"{old}  7 datasets, 2 runs in MLflow, 0.")
+    assert line.startswith(f"{old}  5 datasets, 2 runs in MLflow, 0.")
     assert total.startswith("1 runs, 0.")
     assert total.endswith(" MB would be freed (--dry-run: nothing is changed)")
     assert snapshot(used_project) == before
