@@ -248,11 +248,10 @@ def promote(context: KedroContext, version: str | None) -> None:
     if not catalog.exists("final_manifests"):
         raise UserError("expected a final model, found none: run `kedro run` first")
     manifests = {key: load() for key, load in catalog.load("final_manifests").items()}
-    promotions = catalog.load("promotions")
     if version is None:
-        print_models(promotion.list_models(manifests, promotions))
+        print_models(promotion.list_models(manifests, catalog.load("promotions")))
         return
-    decision = promotion.promote(version, manifests, promotions)
+    decision = promotion.promote(version, manifests)
     catalog.save("promotion", decision)
     click.echo("Version {version} is now the champion of {data}.".format(**decision))
     tracking, project = _tracking(context), context.project_path
