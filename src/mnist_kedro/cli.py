@@ -11,6 +11,7 @@ import sys
 import threading
 import webbrowser
 from contextlib import contextmanager, suppress
+from functools import wraps
 from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 import click
@@ -31,7 +32,10 @@ from mnist_kedro.parameters import UserError, unknown_name
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
+    from kedro.framework.context import KedroContext
     from kedro.framework.startup import ProjectMetadata
+
+    from mnist_kedro.tracking.store import TrackingParameters
 
 SIGNALS = signal.SIGINT, signal.SIGTERM
 SHELL = 128  # what shells add to a signal's number
@@ -149,7 +153,30 @@ run.callback = _run
 cli.add_command(run)
 
 
-@cli.command()
+def project_command(command: Callable[..., None]) -> click.Command:
+    """Return a command that gets Kedro's context, and ends with one sentence if it must."""
+
+    @env_option
+    @click.option("--conf-source", callback=validate_conf_source, help=CONF_SOURCE_HELP)
+    @click.pass_obj
+    @wraps(command)
+    def start(
+        metadata: ProjectMetadata,
+        /,
+        env: str | None,
+        conf_source: str | None,
+        **options: Any,  # noqa: ANN401 (the command's)
+    ) -> None:
+        project = metadata.project_path
+        os.chdir(project)  # to which paths in the catalog are relative
+        with one_sentence():
+            session = KedroSession.create(project, env=env, conf_source=conf_source)
+            command(session.load_context(), **options)
+
+    return cli.command()(start)
+
+
+@project_command
 @click.option(
     "--host",
     default="127.0.0.1",
@@ -164,18 +191,13 @@ cli.add_command(run)
 @click.option("--no-browser", is_flag=True, help="Do not open the page in a browser.")
 @click.option("--model-version", help="Of the final model; by default the champion's.")
 @click.option("--access-log", is_flag=True, help="Log each request.")
-@env_option
-@click.option("--conf-source", callback=validate_conf_source, help=CONF_SOURCE_HELP)
-@click.pass_obj
 def demo(
-    metadata: ProjectMetadata,
+    context: KedroContext,
     host: str,
     port: int | None,
     no_browser: bool,
     model_version: str | None,
     access_log: bool,
-    env: str | None,
-    conf_source: str | None,
 ) -> None:
     """Draw digits in the browser, for the champion to read.
 
@@ -183,23 +205,21 @@ def demo(
     """
     from mnist_kedro.serving import champion, server
 
-    with one_sentence():
-        catalog = _part_of_catalog(metadata, env, conf_source, champion.SERVED)
-        champions = champion.Champions(catalog, model_version)
-        with server.listen(host, port) as listener:
-            name = f"[{host}]" if ":" in host else host
-            address = f"http://{name}:{listener.getsockname()[1]}"
-            click.echo(f"Draw digits at {address} (Ctrl-C stops)")
-            if not server.is_loopback(host):
-                click.secho(f"Everybody who can reach {address} can use it.", fg="yellow", err=True)
-            if not no_browser and _has_desktop():
-                webbrowser.open(address)
-            with suppress(KeyboardInterrupt):  # the server has closed all when it passes that on
-                serving = server.create_server(champions, host, access_log=access_log)
-                serving.run(sockets=[listener])
+    champions = champion.Champions(_part_of_catalog(context, champion.SERVED), model_version)
+    with server.listen(host, port) as listener:
+        name = f"[{host}]" if ":" in host else host
+        address = f"http://{name}:{listener.getsockname()[1]}"
+        click.echo(f"Draw digits at {address} (Ctrl-C stops)")
+        if not server.is_loopback(host):
+            click.secho(f"Everybody who can reach {address} can use it.", fg="yellow", err=True)
+        if not no_browser and _has_desktop():
+            webbrowser.open(address)
+        with suppress(KeyboardInterrupt):  # the server has closed all when it passes that on
+            serving = server.create_server(champions, host, access_log=access_log)
+            serving.run(sockets=[listener])
 
 
-@cli.command()
+@project_command
 @click.option(
     "--port",
     type=click.IntRange(1, 65535),
@@ -208,58 +228,57 @@ def demo(
     help="Where to serve the page, if the runs are in a database.",
 )
 @click.option("--no-browser", is_flag=True, help="Do not open the page in a browser.")
-@env_option
-@click.pass_obj
-def ui(metadata: ProjectMetadata, port: int, no_browser: bool, env: str | None) -> None:
+def ui(context: KedroContext, port: int, no_browser: bool) -> None:
     """Open MLflow's page on the candidates of the latest run."""
-    from mnist_kedro.tracking.store import TrackingParameters
     from mnist_kedro.tracking.ui import serve
 
-    with one_sentence():
-        context = KedroSession.create(metadata.project_path, env=env).load_context()
-        parameters = TrackingParameters.model_validate(context.params["tracking"])
-        with suppress(KeyboardInterrupt), serve(parameters, context.project_path, port) as links:
-            for what, link in links.items():
-                click.echo(f"{what}:\n  {link}")
-            click.echo("If a page turns to GenAI, click 'Model training' there, once.")
-            if not no_browser and _has_desktop():
-                webbrowser.open(next(iter(links.values())))
+    with (
+        suppress(KeyboardInterrupt),
+        serve(_tracking(context), context.project_path, port) as links,
+    ):
+        for what, link in links.items():
+            click.echo(f"{what}:\n  {link}")
+        click.echo("If a page turns to GenAI, click 'Model training' there, once.")
+        if not no_browser and _has_desktop():
+            webbrowser.open(next(iter(links.values())))
 
 
-@cli.command()
+@project_command
 @click.argument("version", required=False)
-@env_option
-@click.option("--conf-source", callback=validate_conf_source, help=CONF_SOURCE_HELP)
-@click.pass_obj
-def promote(
-    metadata: ProjectMetadata, version: str | None, env: str | None, conf_source: str | None
-) -> None:
+def promote(context: KedroContext, version: str | None) -> None:
     """Make the final model of VERSION the champion of its data set, or list all final models.
 
     The page and `inference` read with the champion. An earlier version may become it again.
     """
     from mnist_kedro.pipelines.final_training import promotion
     from mnist_kedro.run.summary import print_models
+    from mnist_kedro.tracking.registry import mirror_promotion
+    from mnist_kedro.tracking.store import has_store, open_store, project_tag, reached
 
-    names = ("promotion", "promotions", "final_manifests")
-    with one_sentence():
-        catalog = _part_of_catalog(metadata, env, conf_source, names)
-        if not catalog.exists("final_manifests"):
-            raise UserError("expected a final model, found none: run `kedro run` first")
-        manifests = {key: load() for key, load in catalog.load("final_manifests").items()}
-        promotions = catalog.load("promotions")
-        if version is None:
-            print_models(promotion.list_models(manifests, promotions))
-            return
-        decision = promotion.promote(version, manifests, promotions)
-        catalog.save("promotion", decision)
-        click.echo("Version {version} is now the champion of {data}.".format(**decision))
-        _tell_mlflow(metadata, env, conf_source, decision)
-        if reason := manifests[version]["onnx"].get("reason"):
-            click.secho(f"`kedro demo` cannot serve it: {reason}", fg="yellow", err=True)
+    catalog = _part_of_catalog(context, ("promotion", "promotions", "final_manifests"))
+    if not catalog.exists("final_manifests"):
+        raise UserError("expected a final model, found none: run `kedro run` first")
+    manifests = {key: load() for key, load in catalog.load("final_manifests").items()}
+    if version is None:
+        print_models(promotion.list_models(manifests, catalog.load("promotions")))
+        return
+    decision = promotion.promote(version, manifests)
+    catalog.save("promotion", decision)
+    click.echo("Version {version} is now the champion of {data}.".format(**decision))
+    tracking, project = _tracking(context), context.project_path
+    try:
+        if has_store(tracking, project):
+            with reached(tracking.address(project)):
+                client, (_, model) = open_store(tracking, project), tracking.names(decision["data"])
+                mirror_promotion(client, model, project_tag(project), decision)
+    except UserError as error:
+        later = "MLflow does not know it yet, the next run or `kedro promote` tells it"
+        click.secho(f"{later}: {error}", fg="yellow", err=True)
+    if reason := manifests[version]["onnx"].get("reason"):
+        click.secho(f"`kedro demo` cannot serve it: {reason}", fg="yellow", err=True)
 
 
-@cli.command()
+@project_command
 @click.option(
     "--keep",
     type=click.IntRange(min=1),
@@ -268,12 +287,7 @@ def promote(
     help="How many of the latest versions of each dataset stay.",
 )
 @click.option("--dry-run", is_flag=True, help="Only list what would go.")
-@env_option
-@click.option("--conf-source", callback=validate_conf_source, help=CONF_SOURCE_HELP)
-@click.pass_obj
-def prune(
-    metadata: ProjectMetadata, keep: int, dry_run: bool, env: str | None, conf_source: str | None
-) -> None:
+def prune(context: KedroContext, keep: int, dry_run: bool) -> None:
     """Remove old runs: their versions in data/, and what MLflow has of them.
 
     A run stays whole if it made one of the latest versions of any dataset, if a champion is of this
@@ -282,70 +296,35 @@ def prune(
     from mnist_kedro.run.lock import living_runs
     from mnist_kedro.run.prune import count_bytes, find_old_runs
     from mnist_kedro.tracking.removal import RemovableRuns
+
+    if living := living_runs(context.project_path):
+        raise UserError(f"expected no run to be under way, found {living[0]}: wait for its end")
+    tracked = RemovableRuns(_tracking(context), context.project_path)
+    catalog = cast("DataCatalog", context.catalog)
+    found = {run: tracked.find(run.version) for run in find_old_runs(catalog, keep)}
+    old = {run: logged for run, logged in found.items() if not tracked.have_alias(logged)}
+    sizes = count_bytes(old)
+    for run, logged in old.items():
+        sizes[run.version] += tracked.count_bytes(logged)
+        if not dry_run:
+            # The data last: as long as they are there, a second call finds what is left.
+            tracked.remove(logged)
+            run.remove()
+        files = f"{len(run.files)} datasets, {len(logged)} runs in MLflow"
+        click.echo(f"{run.version}  {files}, {sizes[run.version] / 1e6:,.1f} MB")
+    what = "would be freed (--dry-run: nothing is changed)" if dry_run else "freed"
+    click.echo(f"{len(old)} runs, {sum(sizes.values()) / 1e6:,.1f} MB {what}")
+
+
+def _tracking(context: KedroContext) -> TrackingParameters:
     from mnist_kedro.tracking.store import TrackingParameters
 
-    project = metadata.project_path
-    with one_sentence():
-        if living := living_runs(project):
-            raise UserError(f"expected no run to be under way, found {living[0]}: wait for its end")
-        os.chdir(project)  # to which paths in the catalog are relative
-        context = KedroSession.create(project, env=env, conf_source=conf_source).load_context()
-        parameters = TrackingParameters.model_validate(context.params["tracking"])
-        tracked = RemovableRuns(parameters, project)
-        catalog = cast("DataCatalog", context.catalog)
-        found = {run: tracked.find(run.version) for run in find_old_runs(catalog, keep)}
-        old = {run: logged for run, logged in found.items() if not tracked.have_alias(logged)}
-        sizes = count_bytes(old)
-        for run, logged in old.items():
-            sizes[run.version] += tracked.count_bytes(logged)
-            if not dry_run:
-                # The data last: as long as they are there, a second call finds what is left.
-                tracked.remove(logged)
-                run.remove()
-            files = f"{len(run.files)} datasets, {len(logged)} runs in MLflow"
-            click.echo(f"{run.version}  {files}, {sizes[run.version] / 1e6:,.1f} MB")
-        what = "would be freed (--dry-run: nothing is changed)" if dry_run else "freed"
-        click.echo(f"{len(old)} runs, {sum(sizes.values()) / 1e6:,.1f} MB {what}")
+    return TrackingParameters.model_validate(context.params["tracking"])
 
 
-def _tell_mlflow(
-    metadata: ProjectMetadata, env: str | None, conf_source: str | None, decision: dict[str, Any]
-) -> None:
-    """Move MLflow's aliases, too, or say that they will move later."""
-    from mnist_kedro.tracking.registry import mirror_promotion
-    from mnist_kedro.tracking.store import (
-        TrackingParameters,
-        has_store,
-        open_store,
-        project_tag,
-        reached,
-    )
-
-    session = KedroSession.create(metadata.project_path, env=env, conf_source=conf_source)
-    parameters = TrackingParameters.model_validate(session.load_context().params["tracking"])
-    project = metadata.project_path
-    if not has_store(parameters, project):
-        return
-    try:
-        with reached(parameters.address(project)):
-            _, model = parameters.names(decision["data"])
-            client = open_store(parameters, project)
-            mirror_promotion(client, model, project_tag(project), decision)
-    except UserError as error:
-        click.secho(
-            f"MLflow does not know it yet, the next run or `kedro promote` tells it: {error}",
-            fg="yellow",
-            err=True,
-        )
-
-
-def _part_of_catalog(
-    metadata: ProjectMetadata, env: str | None, conf_source: str | None, names: Iterable[str]
-) -> DataCatalog:
+def _part_of_catalog(context: KedroContext, names: Iterable[str]) -> DataCatalog:
     """Return a catalog of these datasets; the whole one would import all that the stages need."""
-    os.chdir(metadata.project_path)  # to which paths in the catalog are relative
-    session = KedroSession.create(metadata.project_path, env=env, conf_source=conf_source)
-    loader = session.load_context().config_loader
+    loader = context.config_loader
     credentials: dict[str, Any] = {}
     with suppress(MissingConfigException):
         credentials = loader["credentials"]

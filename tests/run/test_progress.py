@@ -40,7 +40,6 @@ def test_runs_in_one_process_count_apart(hooks, caplog):
     begin(hooks, "2")
     run(hooks, NODE, "1")
     run(hooks, NODE, "2")
-    hooks.on_pipeline_error({"run_id": "1"})
     run(hooks, OTHER, "2")
     assert [line[:8] for line in caplog.messages] == [" 1 of 2 ", " 1 of 2 ", " 2 of 2 "]
 

@@ -80,8 +80,8 @@ def chart_learning_curves(**histories: pd.DataFrame) -> Chart:
         histories: By candidate, tables as `fit_classifier` returns them.
 
     Returns:
-        A figure with two traces per candidate of more than one epoch; if there is none, a figure
-        that says so.
+        A figure with two traces per candidate of more than one epoch; if there is none, its title
+        says so.
     """
     from plotly.subplots import make_subplots
 
@@ -90,7 +90,8 @@ def chart_learning_curves(**histories: pd.DataFrame) -> Chart:
     panels = {"train_loss": "training loss", "validation_accuracy": "validation accuracy"}
     figure = make_subplots(rows=2, shared_xaxes=True, subplot_titles=[*panels.values()])
     figure.update_annotations(font_size=12)
-    figure.update_layout(template="none", title_text="Learning curves")
+    title = "Learning curves" if curves else "No candidate learned in epochs."
+    figure.update_layout(template="none", title_text=title)
     for (row, column), (name, history) in product(enumerate(panels, start=1), curves.items()):
         figure.add_scatter(
             name=name,
@@ -108,7 +109,7 @@ def chart_learning_curves(**histories: pd.DataFrame) -> Chart:
     figure.update_yaxes(AXIS)
     figure.update_yaxes(row=1, type="log", tickformat="~g")
     figure.update_yaxes(row=2, tickformat=".0%")
-    return figure if curves else _sentence("No candidate learned in epochs.")
+    return figure
 
 
 def candidate_colours(candidates: Iterable[str]) -> dict[str, str]:
@@ -134,11 +135,3 @@ def _point(row: pd.Series[Any], cost: str, *, labelled: bool) -> dict[str, Any]:
         "textfont_size": 11,
         "cliponaxis": False,
     }
-
-
-def _sentence(text: str) -> Chart:
-    from plotly.graph_objects import Figure
-
-    hidden = {"visible": False}
-    figure = Figure(layout={"template": "none", "xaxis": hidden, "yaxis": hidden})
-    return figure.add_annotation(text=text, showarrow=False)

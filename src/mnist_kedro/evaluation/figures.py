@@ -76,9 +76,10 @@ def plot_reliability(table: pd.DataFrame) -> Figure:
     """
     from matplotlib.figure import Figure
 
-    if table.empty:
-        return _say("This classifier gives no probabilities: there is no confidence to check.")
     figure = Figure(figsize=(7.6, 5), layout="constrained")
+    if table.empty:
+        figure.suptitle("This classifier gives no probabilities: there is no confidence to check.")
+        return figure
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
     upper.plot([0, 1], [0, 1], color=QUIET, linestyle="--", label="as accurate as confident")
     reach = [table["accuracy"] - table["low"], table["high"] - table["accuracy"]]
@@ -167,12 +168,3 @@ def _write(axes: Axes, row: Mapping[Hashable, Any], left: float, top: float) -> 
 def plain(name: str) -> str:
     """Return a name that Matplotlib takes for text, not for mathematics."""
     return name.replace("$", r"\$")
-
-
-def _say(sentence: str) -> Figure:
-    """Return a picture of a sentence, where there is nothing to draw."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(7, 1))
-    figure.text(0.5, 0.5, sentence, ha="center", va="center")
-    return figure

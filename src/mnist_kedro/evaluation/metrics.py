@@ -216,6 +216,18 @@ def mcnemar_p_value(one_correct: NDArray[np.bool_], other_correct: NDArray[np.bo
     return float(binomtest(only_one, only_one + only_other, 0.5).pvalue)
 
 
+def by_candidate(kind: str, results: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the results of one kind, of datasets such as `cnn.metrics`, by candidate."""
+    suffix = f".{kind}"
+    return {name.removesuffix(suffix): results[name] for name in results if name.endswith(suffix)}
+
+
+def mcnemar_p_values(predictions: Sequence[pd.DataFrame]) -> list[float]:
+    """Return the `mcnemar_p_value` of each table against the first: `label` and `prediction`."""
+    correct = [(table["label"] == table["prediction"]).to_numpy() for table in predictions]
+    return [mcnemar_p_value(correct[0], each) for each in correct]
+
+
 def percent(fraction: float) -> str:
     """Return a fraction as people read it: `0.9865` as `98.65 %`."""
     return f"{100 * fraction:.2f} %"

@@ -50,20 +50,6 @@ class ProgressHooks:
             count = f"{self._done[run_id]:2} of {self._nodes[run_id]}  "
         logger.info("%s%s, %s", count, node.name, duration(seconds))
 
-    @hook_impl
-    def after_pipeline_run(self, run_params: dict[str, Any]) -> None:
-        """Forget the run."""
-        self._forget(run_params["run_id"])
-
-    @hook_impl
-    def on_pipeline_error(self, run_params: dict[str, Any]) -> None:
-        """Forget the run."""
-        self._forget(run_params["run_id"])
-
-    def _forget(self, run_id: str) -> None:
-        self._nodes.pop(run_id, None)
-        self._done.pop(run_id, None)
-
 
 def duration(seconds: float) -> str:
     """Return seconds as people read them: `10.8 s`, `2 min 5 s`."""

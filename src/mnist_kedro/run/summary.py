@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from math import isnan
+from itertools import islice
 from pathlib import Path
 from textwrap import TextWrapper
 from typing import TYPE_CHECKING, Any
@@ -18,7 +18,7 @@ from mnist_kedro.datasets.files import FileDataset
 from mnist_kedro.evaluation.metrics import accuracy_text, interval_text, percent
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Container, Iterable, Mapping, Sequence
 
     from kedro.io import DataCatalog
     from rich.console import JustifyMethod
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 LABEL = 10  # columns that a label takes
 PREDICTIONS = 20  # that are printed, the first ones
+LEFT = {"candidate", "version", "data", "alias", "file", "warning"}  # all other columns stand right
+WRAPPED = {"data", "file", "warning"}  # columns
 NARROWEST = 100  # columns; what is piped into a file has no width of its own
 MODEL = ("candidate", "settings", "data_sha256")  # what makes a final model that of a champion
 
@@ -50,7 +52,10 @@ def print_summary(made: Collection[str], catalog: DataCatalog, env: str | None =
         compare = {f"{run} --pipelines=model_selection": "compares all candidates"}
         next_steps |= viz if "champion" in made else compare
     if "fold_leaderboard" in made:
-        console.print(_folds_table(catalog.load("fold_leaderboard")))
+        board = catalog.load("fold_leaderboard")
+        title = "In {folds} folds of {images:,} images, against {candidate}".format(**board.iloc[0])
+        console.print(escape(title))
+        console.print(_folds_table(board))
     if "champion" in made:
         champion = catalog.load("champion")
         _say(console, "Champion", champion["reason"])
@@ -68,15 +73,16 @@ def print_summary(made: Collection[str], catalog: DataCatalog, env: str | None =
     _say_extras(console, made, catalog)
     if "model_card" in made:
         _say_path(console, "Report", catalog, "model_card")
-    _say_next(console, next_steps)
+    _say_pairs(console, "Next", next_steps)
     if "dataset_profile" in made:
         _say_if_fallback(console, catalog)
 
 
-def _say_next(console: Console, next_steps: Mapping[str, str]) -> None:
-    width = max(map(len, next_steps), default=0)
-    for n, (command, what) in enumerate(next_steps.items()):
-        _say(console, "" if n else "Next", f"{command:{width}}  {what}")
+def _say_pairs(console: Console, label: str, pairs: Mapping[str, str]) -> None:
+    """Print, under one label, texts beside their names."""
+    width = max(map(len, pairs), default=0)
+    for n, (name, text) in enumerate(pairs.items()):
+        _say(console, "" if n else label, f"{name:{width}}  {text}")
 
 
 def run_name(made: Collection[str], catalog: DataCatalog, data: str, asked: Sequence[str]) -> str:
@@ -130,16 +136,10 @@ def _console() -> Console:
 def print_models(models: pd.DataFrame) -> None:
     """Print a table of final models, as `promotion.list_models` returns them."""
     console = _console()
-    table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    for name in ("version", "data", "candidate", "validation", "test", "alias"):
-        justify: JustifyMethod = "right" if name in ("validation", "test") else "left"
-        table.add_column(name, justify=justify, no_wrap=name != "data")
-    for row in models.to_dict("records"):
-        scores = (percent(row[f"{split}_accuracy"]) for split in ("validation", "test"))
-        style = "bold green" if row["alias"] == "champion" else ""
-        names = (escape(row[key]) for key in ("version", "data", "candidate"))
-        table.add_row(*names, *scores, row["alias"], style=style)
-    console.print(table)
+    columns = {name: models[name] for name in ("version", "data", "candidate")}
+    columns |= {split: models[f"{split}_accuracy"].map(percent) for split in ("validation", "test")}
+    champions = models.index[models["alias"] == "champion"]
+    console.print(_table(columns | {"alias": models["alias"]}, champions))
     _say(console, "Promote", "kedro promote VERSION  makes that model the champion of its data set")
 
 
@@ -168,16 +168,23 @@ def _columns(rows: Sequence[Mapping[Any, Any]]) -> dict[str, list[str]]:
 def _candidates_table(rows: Sequence[Mapping[Any, Any]], console: Console) -> Table:
     """Return the table, with as many of its columns, from the left, as are not too wide."""
     columns = _columns(rows)
-    bold = ["bold green" if row.get("champion") else "" for row in rows]
+    champions = [n for n, row in enumerate(rows) if row.get("champion")]
     unlimited = console.options.update(width=sys.maxsize)
     for count in range(len(columns), 2, -1):
-        table = Table(box=SIMPLE_HEAD, pad_edge=False)
-        for name in list(columns)[:count]:
-            table.add_column(name, justify="left" if name == "candidate" else "right", no_wrap=True)
-        for style, *cells in zip(bold, *list(columns.values())[:count], strict=True):
-            table.add_row(*map(escape, cells), style=style)
+        table = _table(dict(islice(columns.items(), count)), champions)
         if console.measure(table, options=unlimited).maximum <= console.width:
             break
+    return table
+
+
+def _table(columns: Mapping[str, Iterable[str]], champions: Container[int] = ()) -> Table:
+    """Return a table, by the headings of its columns; the rows of champions are bold and green."""
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    for name in columns:
+        justify: JustifyMethod = "left" if name in LEFT else "right"
+        table.add_column(name, justify=justify, no_wrap=name not in WRAPPED)
+    for n, cells in enumerate(zip(*columns.values(), strict=True)):
+        table.add_row(*map(escape, cells), style="bold green" if n in champions else "")
     return table
 
 
@@ -228,17 +235,9 @@ def _say_extras(console: Console, made: Collection[str], catalog: DataCatalog) -
     if "tuning_chart" in made:
         _say_path(console, "Chart", catalog, "tuning_chart")
     if "test_leaderboard" in made:
-        _say_tests(console, catalog.load("test_leaderboard"))
-
-
-def _say_tests(console: Console, table: pd.DataFrame) -> None:
-    width = table["candidate"].str.len().max()
-    for n, row in enumerate(table.to_dict("records")):
-        _say(
-            console,
-            "" if n else "Test",
-            f"{row['candidate']:{width}}  {accuracy_text(row, 'test')}",
-        )
+        rows = catalog.load("test_leaderboard").to_dict("records")
+        tests = {row["candidate"]: accuracy_text(row, "test") for row in rows}
+        _say_pairs(console, "Test", tests)
 
 
 def _say_trials(console: Console, trials: pd.DataFrame) -> None:
@@ -288,32 +287,25 @@ def _say(console: Console, label: str, text: str) -> None:
 
 def _folds_table(board: pd.DataFrame) -> Table:
     """Return the table of candidates over folds, from the `fold_leaderboard`."""
-    title = "In {folds} folds of {images:,} images, against {candidate}".format(**board.iloc[0])
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, title=escape(title), title_justify="left")
-    table.add_column("candidate")
-    for name in ("mean", "std", "McNemar's p", "t-test's p", "fit"):
-        table.add_column(name, justify="right")
-    for row in board.to_dict("records"):
-        table.add_row(
-            escape(row["candidate"]),
-            percent(row["fold_accuracy_mean"]),
-            percent(row["fold_accuracy_std"]),
-            f"{row['mcnemar_p_value']:.2g}",
-            "-" if isnan(row["t_test_p_value"]) else f"{row['t_test_p_value']:.2g}",
-            f"{row['fold_fit_seconds']:,.2f} s",
-        )
-    return table
+    return _table(
+        {
+            "candidate": board["candidate"],
+            "mean": board["fold_accuracy_mean"].map(percent),
+            "std": board["fold_accuracy_std"].map(percent),
+            "McNemar's p": board["mcnemar_p_value"].map("{:.2g}".format),
+            "t-test's p": board["t_test_p_value"].map("{:.2g}".format).replace("nan", "-"),
+            "fit": board["fold_fit_seconds"].map("{:,.2f} s".format),
+        }
+    )
 
 
 def _predictions_table(predictions: pd.DataFrame) -> Table:
     """Return the table of what was read in somebody's pictures."""
-    table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    for name in ("file", "prediction", "confidence", "second", "warning"):
-        table.add_column(name, justify="left" if name in ("file", "warning") else "right")
-    for row in predictions.astype(object).where(predictions.notna(), None).to_dict("records"):
-        file, name, second, warning = (
-            escape(row[key] or "") for key in ("file", "class_name", "second_class_name", "warning")
-        )
-        sure = "" if row["confidence"] is None else percent(row["confidence"])
-        table.add_row(file, name, sure, second, warning)
-    return table
+    columns = {
+        "file": predictions["file"],
+        "prediction": predictions["class_name"],
+        "confidence": predictions["confidence"].map(percent, na_action="ignore"),
+        "second": predictions["second_class_name"],
+        "warning": predictions["warning"],
+    }
+    return _table({name: texts.astype(object).fillna("") for name, texts in columns.items()})

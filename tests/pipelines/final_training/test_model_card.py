@@ -109,10 +109,9 @@ def test_the_card_compares_confidence_with_accuracy(card):
 
 def test_label_issues_come_after_the_accuracy_and_change_nothing_in_it(card):
     first, second = card.index("96.50 % (92.95"), card.index("## Suspected wrong labels")
-    assert first < second < card.index("A secondary figure")
+    assert first < second
     assert "cleanlab suspects 7 of 200 test labels" in card
     assert "|     7 |     h |       b |                 0.001000 |" in card
-    assert "without these images it would read 100.00 % (193 of 193)" in card
 
 
 def test_the_card_names_cost_and_provenance(card):
@@ -137,7 +136,6 @@ def test_a_classifier_without_probabilities_has_a_card_that_says_so():
     assert "Not looked for: that needs probabilities" in card
     assert "- weights and biases: this kind of model has none\n" in card
     assert "nan %" not in card
-    assert "A secondary figure" not in card
 
 
 def test_an_extra_test_stands_below_the_first(card):

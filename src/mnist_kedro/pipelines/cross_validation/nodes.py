@@ -12,7 +12,7 @@ from pydantic import Field
 from mnist_kedro.classifiers.build import Candidate
 from mnist_kedro.classifiers.fit import fit_classifier
 from mnist_kedro.data.splits import take_splits
-from mnist_kedro.evaluation.metrics import mcnemar_p_value, percent, predict_labels
+from mnist_kedro.evaluation.metrics import by_candidate, mcnemar_p_values, percent, predict_labels
 from mnist_kedro.lazy import pd
 from mnist_kedro.parameters import Parameters, UserError
 
@@ -91,10 +91,10 @@ def compare_folds(**results: Any) -> tuple[pd.DataFrame, pd.DataFrame]:  # noqa:
     Raises:
         UserError: The candidates did not predict the same images in the same folds.
     """
-    predictions = _by_candidate("fold_predictions", results)
+    predictions = by_candidate("fold_predictions", results)
     _check_same_folds(predictions)
-    by_candidate = pd.concat(_by_candidate("fold_scores", results), names=["candidate"])
-    scores = by_candidate.reset_index("candidate").reset_index(drop=True)
+    tables = pd.concat(by_candidate("fold_scores", results), names=["candidate"])
+    scores = tables.reset_index("candidate").reset_index(drop=True)
     board = scores.groupby("candidate", as_index=False).agg(
         folds=("fold", "count"),
         images=("images", "sum"),
@@ -106,11 +106,9 @@ def compare_folds(**results: Any) -> tuple[pd.DataFrame, pd.DataFrame]:  # noqa:
     order = ["fold_accuracy_mean", "candidate"]
     board = board.sort_values(order, ascending=[False, True], ignore_index=True)
     names = board["candidate"].tolist()
-    tables = [predictions[name] for name in names]
-    correct = [(table["label"] == table["prediction"]).to_numpy() for table in tables]
     reached = scores.pivot(index="fold", columns="candidate", values="validation_accuracy")
     accuracies = reached[names].to_numpy().T
-    board["mcnemar_p_value"] = [mcnemar_p_value(correct[0], each) for each in correct]
+    board["mcnemar_p_value"] = mcnemar_p_values([predictions[name] for name in names])
     board["t_test_p_value"] = [corrected_t_p_value(accuracies[0], each) for each in accuracies]
     return scores, board[COLUMNS]
 
@@ -140,13 +138,6 @@ def corrected_t_p_value(one: NDArray[np.float64], other: NDArray[np.float64]) ->
     k = len(differences)
     variance = (1 / k + 1 / (k - 1)) * differences.var(ddof=1)
     return float(2 * t.sf(np.abs(differences.mean()) / np.sqrt(variance), k - 1))
-
-
-def _by_candidate(kind: str, results: dict[str, Any]) -> dict[str, pd.DataFrame]:
-    suffix = f".{kind}"
-    return {
-        key.removesuffix(suffix): value for key, value in results.items() if key.endswith(suffix)
-    }
 
 
 def _check_same_folds(predictions: dict[str, pd.DataFrame]) -> None:

@@ -166,18 +166,12 @@ def _suspects(metrics: dict[str, Any], predictions: pd.DataFrame, suspects: pd.D
         (row["index"], row["given_label"], row["predicted_label"], f"{row['label_quality']:.6f}")
         for row in suspects.head(LISTED).to_dict("records")
     ]
-    kept = predictions[~predictions.index.isin(suspects["index"])]
-    right = int((kept["label"] == kept["prediction"]).sum())
     return (
         f"By the probabilities of this model, cleanlab suspects {len(suspects):,} of "
         f"{len(predictions):,} test labels.\n"
         f"Nobody has checked them: a label may be right and the image hard to read.\n"
         f"All are in `label_issues`; the most suspicious, counted from 0:\n\n"
-        f"{_table(['index', 'label', 'read as', 'probability of the label'], rows)}\n\n"
-        f"A secondary figure: without these images it would read {percent(right / len(kept))} "
-        f"({right:,} of {len(kept):,}).\n"
-        f"That flatters the model, which chose the images to leave out: its accuracy is the one at "
-        f"the top."
+        f"{_table(['index', 'label', 'read as', 'probability of the label'], rows)}"
     )
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import field_validator
 
 from mnist_kedro.classifiers.build import Candidate, Classifier
 from mnist_kedro.classifiers.fit import fit_classifier
@@ -39,29 +39,15 @@ class FinalTrainingParameters(Parameters):
     cache: Path
     qmnist: Qmnist
 
-
-def find_extra_test(
-    parameters: FinalTrainingParameters, dataset_profile: dict[str, Any]
-) -> dict[str, Any]:
-    """Find the extra test before anything is trained, so that a missing one costs no time.
-
-    Returns:
-        Its `name`, `images` (their number) and `sha256`; `name` is `None` if there is to be none.
-
-    Raises:
-        DownloadError: No mirror gave it.
-        UserError: It is missing, damaged, has classes that the data set does not have, or has the
-            images of the data set itself.
-    """
-    if parameters.extra_test is None:
-        return {"name": None}
-    test = _load_extra_test(parameters, dataset_profile["class_names"])
-    if idx_sha256(test.images) in dataset_profile["sha256"].values():
-        raise UserError(
-            f"expected 'final_training.extra_test' to be other images than those of the data set, "
-            f"found the same in {parameters.extra_test}"
-        )
-    return {"name": test.name, "images": len(test.labels), "sha256": test.sha256()}
+    @field_validator("extra_test")
+    @classmethod
+    def _is_there(cls, source: str | None) -> str | None:
+        if source not in (None, "qmnist") and not Path(source).expanduser().is_dir():
+            raise ValueError(
+                f"expected 'extra_test' to be qmnist or a folder, found '{source}', which is no "
+                f"folder"
+            )
+        return source
 
 
 def train_final_model(
@@ -71,110 +57,52 @@ def train_final_model(
     splits: pd.DataFrame,
     test_images: NDArray[np.uint8],
     test_labels: NDArray[np.uint8],
-    extra_test: dict[str, Any],
     parameters: FinalTrainingParameters,
 ) -> tuple[Classifier, pd.DataFrame, dict[str, Any], pd.DataFrame]:
-    """Fit the champion on all training images, then score it once on the test images.
+    """Fit the champion on all training images, then score it on the test images, once.
 
     Both at once, as with each candidate: the size of a model that was saved and loaded between
-    them would depend on what else its process has loaded.
+    them would depend on what else its process has loaded. The splits are only checked.
 
     Returns:
-        What `fit_final_model` and `score_final_model` return; `fit_started` is in the metrics, too.
+        The fitted classifier; its history, as `fit_classifier` has it; its metrics; and a row per
+        test image: `index` (from 0) and the columns of `score_classifier`. The metrics are those of
+        `score_classifier`, `n_test`, `fit_started` (ISO 8601, UTC), `fit_seconds`,
+        `fit_cpu_seconds`, `candidate`, `data`, `class_names`, `data_sha256`, and those of
+        `score_extra_test`, if an extra test is wanted.
 
     Raises:
-        UserError: As those raise it.
-    """
-    fit_started = datetime.now(UTC).isoformat()
-    model, history = fit_final_model(champion, train_images, train_labels, splits)
-    test = test_images, test_labels, extra_test, parameters
-    metrics, predictions = score_final_model(model, history, champion, *test)
-    return model, history, metrics | {"fit_started": fit_started}, predictions
-
-
-def fit_final_model(
-    champion: dict[str, Any],
-    train_images: NDArray[np.uint8],
-    train_labels: NDArray[np.uint8],
-    splits: pd.DataFrame,
-) -> tuple[Classifier, pd.DataFrame]:
-    """Fit the champion's settings on all training images, `uint8 (n, 28, 28)`.
-
-    The splits are only checked.
-
-    Returns:
-        The fitted classifier and its history, as `fit_classifier` has it.
-
-    Raises:
-        UserError: The images or the splits are not those on which the champion was chosen.
+        DownloadError: No mirror gave the extra test.
+        UserError: The images or the splits are not those on which the champion was chosen, or the
+            extra test is damaged, has classes that the data set does not have, or has its images.
     """
     verify_data(champion["sha256"], train_images=train_images, train_labels=train_labels)
+    verify_data(champion["sha256"], test_images=test_images, test_labels=test_labels)
     verify_splits(splits, champion["splits_sha256"])
+    extra_test = _load_extra_test(parameters, champion)  # first: a damaged one costs no time
     settings = dict(champion["settings"])
     seed = settings.pop("seed")
-    return fit_classifier(Candidate.model_validate(settings), seed, (train_images, train_labels))
-
-
-def score_final_model(
-    final_model: Classifier,
-    final_history: pd.DataFrame,
-    champion: dict[str, Any],
-    test_images: NDArray[np.uint8],
-    test_labels: NDArray[np.uint8],
-    extra_test: dict[str, Any],
-    parameters: FinalTrainingParameters,
-) -> tuple[dict[str, Any], pd.DataFrame]:
-    """Score the final model on the test set, once, and then on the extra test, if one is wanted.
-
-    Test images are `uint8 (n, 28, 28)`, their labels `uint8 (n,)`.
-
-    Returns:
-        The metrics, and a row per test image: `index` (from 0) and the columns of
-        `score_classifier`. The metrics are those of `score_classifier`, `n_test`, `fit_seconds`,
-        `fit_cpu_seconds`, `candidate`, `data`, `class_names`, `data_sha256`, and those of
-        `score_extra_test`.
-
-    Raises:
-        UserError: The test images were not ingested with the training images, or the extra test has
-            changed since it was found.
-    """
-    verify_data(champion["sha256"], test_images=test_images, test_labels=test_labels)
-    scores, predictions = score_classifier(final_model, test_images, test_labels, "test")
+    candidate = Candidate.model_validate(settings)
+    fit_started = datetime.now(UTC).isoformat()
+    model, history = fit_classifier(candidate, seed, (train_images, train_labels))
+    scores, predictions = score_classifier(model, test_images, test_labels, "test")
     predictions.insert(0, "index", np.arange(len(predictions)))
     metrics = {
         "candidate": champion["candidate"],
         **scores,
         "n_test": len(test_labels),
-        "fit_seconds": float(final_history["seconds"].iloc[-1]),
-        "fit_cpu_seconds": float(final_history["cpu_seconds"].iloc[-1]),
+        "fit_started": fit_started,
+        "fit_seconds": float(history["seconds"].iloc[-1]),
+        "fit_cpu_seconds": float(history["cpu_seconds"].iloc[-1]),
         **{key: champion[key] for key in ("data", "class_names", "data_sha256")},
     }
-    if extra_test["name"]:
-        found = extra_test["sha256"]
-        metrics |= score_extra_test(final_model, found, parameters, champion["class_names"])
-    return metrics, predictions
+    if extra_test:
+        metrics |= score_extra_test(model, extra_test)
+    return model, history, metrics, predictions
 
 
-def score_extra_test(
-    model: Classifier,
-    sha256: str,
-    parameters: FinalTrainingParameters,
-    class_names: Sequence[str],
-) -> dict[str, Any]:
-    """Score a model on the extra test with this checksum, the one that was found before.
-
-    Returns:
-        `extra_test` (its name), `n_extra_test`, and `extra_test_accuracy` with `_low` and `_high`.
-
-    Raises:
-        UserError: It has another checksum.
-    """
-    test = _load_extra_test(parameters, class_names)
-    if test.sha256() != sha256:
-        raise UserError(
-            f"expected the extra test {test.name} as it was found before, found other images or "
-            f"labels: run `kedro run --pipeline=final` again"
-        )
+def score_extra_test(model: Classifier, test: ExtraTest) -> dict[str, Any]:
+    """Return `extra_test` (its name), `n_extra_test`, `extra_test_accuracy`, `_low`, `_high`."""
     predictions, _ = predict_labels(model, test.images)
     scores = score_predictions(test.labels, predictions, None, "extra_test")
     accuracy = {key: scores[key] for key in scores if key.startswith("extra_test_accuracy")}
@@ -269,6 +197,17 @@ def find_label_issues(test_predictions: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def _load_extra_test(parameters: FinalTrainingParameters, class_names: Sequence[str]) -> ExtraTest:
-    source = str(parameters.extra_test)
-    return load_extra_test(source, parameters.qmnist, parameters.cache, class_names)
+def _load_extra_test(
+    parameters: FinalTrainingParameters, champion: dict[str, Any]
+) -> ExtraTest | None:
+    if parameters.extra_test is None:
+        return None
+    test = load_extra_test(
+        parameters.extra_test, parameters.qmnist, parameters.cache, champion["class_names"]
+    )
+    if idx_sha256(test.images) in champion["sha256"].values():
+        raise UserError(
+            f"expected 'final_training.extra_test' to be other images than those of the data set, "
+            f"found the same in {parameters.extra_test}"
+        )
+    return test

@@ -56,28 +56,19 @@ def decide_promotion(
     return _decision(final_manifest, reason, champion if is_below else None)
 
 
-def promote(
-    version: str, manifests: Mapping[str, dict[str, Any]], promotions: dict[str, dict[str, Any]]
-) -> dict[str, Any]:
+def promote(version: str, manifests: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
     """Return the decision that makes the final model of this version the champion of its data set.
 
     Args:
         version: Of the model.
         manifests: Those of all final models, by version.
-        promotions: All earlier decisions, by their versions.
 
     Raises:
-        UserError: There is no such version, or it is the champion already.
+        UserError: There is no such version.
     """
     if version not in manifests:
         raise UserError(
             f"expected the version of a final model, found {version}: `kedro promote` lists them"
-        )
-    latest = _latest(promotions, manifests[version]["data"])
-    if latest and promotions[latest]["champion"]["version"] == version:
-        raise UserError(
-            f"expected another version than that of the champion, found {version}: it is the "
-            f"champion of {manifests[version]['data']} already"
         )
     return _decision(manifests[version], "somebody promoted it")
 

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from mnist_kedro.evaluation.metrics import mcnemar_p_value, percent
+from mnist_kedro.evaluation.metrics import by_candidate, mcnemar_p_values, percent
 from mnist_kedro.lazy import pd
 from mnist_kedro.parameters import Parameters, UserError
 
@@ -50,14 +50,12 @@ def rank_candidates(parameters: ModelSelectionParameters, **results: Any) -> pd.
     Raises:
         UserError: The candidates were not trained and validated on the same images.
     """
-    metrics = _by_candidate("metrics", results)
-    predictions = _by_candidate("validation_predictions", results)
+    metrics = by_candidate("metrics", results)
+    predictions = by_candidate("validation_predictions", results)
     _check_comparable(metrics, predictions)
     board = pd.DataFrame([{"candidate": name} | scores for name, scores in metrics.items()])
     board = board.sort_values([*ORDER], ascending=[*ORDER.values()], ignore_index=True)
-    tables = [predictions[name] for name in board["candidate"]]
-    correct = [(table["label"] == table["prediction"]).to_numpy() for table in tables]
-    board["p_value"] = [mcnemar_p_value(correct[0], each) for each in correct]
+    board["p_value"] = mcnemar_p_values([predictions[name] for name in board["candidate"]])
     costs = board.loc[board["p_value"] >= parameters.alpha, parameters.cost]
     board["champion"] = board.index == costs[costs <= costs.min() * (1 + NEAR_TIE)].index[0]
     return board[COLUMNS]
@@ -131,13 +129,6 @@ def _reason(board: pd.DataFrame, parameters: ModelSelectionParameters) -> str:
 
 def _named(row: pd.Series[Any]) -> str:
     return f"{row['candidate']} ({percent(row['validation_accuracy'])})"
-
-
-def _by_candidate(kind: str, results: dict[str, Any]) -> dict[str, Any]:
-    suffix = f".{kind}"
-    return {
-        key.removesuffix(suffix): value for key, value in results.items() if key.endswith(suffix)
-    }
 
 
 def _check_comparable(metrics: dict[str, Any], predictions: dict[str, pd.DataFrame]) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mnist_kedro.data.sources import verify_data
-from mnist_kedro.evaluation.metrics import predict_labels, score_predictions
+from mnist_kedro.evaluation.metrics import by_candidate, predict_labels, score_predictions
 from mnist_kedro.lazy import pd
 from mnist_kedro.parameters import UserError
 
@@ -34,7 +34,7 @@ def test_candidates(
         UserError: A candidate was trained on images that were not ingested with these.
     """
     rows: list[dict[str, Any]] = []
-    for name in (key.removesuffix(".model") for key in results if key.endswith(".model")):
+    for name, model in by_candidate("model", results).items():
         metrics = results[f"{name}.metrics"]
         verify_data(metrics["sha256"], test_images=test_images, test_labels=test_labels)
         if rows and rows[0]["data"] != metrics["data"]:
@@ -42,7 +42,7 @@ def test_candidates(
                 f"expected candidates trained on the same data, found {rows[0]['candidate']} on "
                 f"{rows[0]['data']} and {name} on {metrics['data']}: run `kedro run` first"
             )
-        predicted = predict_labels(results[f"{name}.model"], test_images)
+        predicted = predict_labels(model, test_images)
         scores = score_predictions(test_labels, *predicted, "test")
         rows.append({"candidate": name, "data": metrics["data"]} | scores)
     table = pd.DataFrame(rows, columns=COLUMNS)
