@@ -149,7 +149,7 @@ def test_stages_stand_in_run_order_and_compose(conf):
     assert set(found["final"].nodes) == set(final.nodes)
     default = sum((found[name] for name in STAGES), Pipeline([]))
     assert set(found["__default__"].nodes) == set(default.nodes)
-    assert len(found["__default__"].nodes) == 17 + 2 * len(CANDIDATES)
+    assert len(found["__default__"].nodes) == 18 + 2 * len(CANDIDATES)
 
 
 def test_what_scores_all_candidates_on_the_test_images_is_no_part_of_a_run(conf):

@@ -90,7 +90,7 @@ def test_at_the_top_there_are_boxes_and_what_goes_between_them(site):
 def test_a_box_holds_its_nodes_by_their_short_names(site):
     box = site.graph["modular_pipelines"]["final_training"]
     names = {site.nodes[child["id"]]["name"] for child in box["children"]}
-    assert {"train_final_model", "export_final_model", "onnx_check"} <= names
+    assert {"train_final_model", "export_final_model", "extra_test"} <= names
     assert site.node("train_final_model")["full_name"] == "final_training.train_final_model"
 
 

@@ -113,3 +113,15 @@ def test_pictures(tmp_path, load):
     )
     test = load(tmp_path / "mine")
     assert (test.name, test.labels.tolist(), test.images.shape) == ("mine", [7], (1, 28, 28))
+
+
+def test_a_missing_folder_is_an_error(load):
+    with pytest.raises(UserError, match="'extra_test' to be qmnist or a folder, found 'x'"):
+        load("x")
+
+
+def test_the_checksum_is_of_images_and_labels(folder, load):
+    test = load(folder)
+    assert test._replace(images=test.images[::-1]).sha256() != test.sha256()
+    assert test._replace(labels=test.labels[::-1]).sha256() != test.sha256()
+    assert test._replace(name="other").sha256() == test.sha256()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -12,7 +13,7 @@ from mnist_kedro.data.dataset_spec import FILES, PublishedFiles
 from mnist_kedro.data.mirrors import download
 from mnist_kedro.data.picture_folders import read_pictures
 from mnist_kedro.data.sources import find_file, read_files
-from mnist_kedro.formats.idx import IdxFormatError, read_idx
+from mnist_kedro.formats.idx import IdxFormatError, idx_sha256, read_idx
 from mnist_kedro.formats.mnist_format import SIDE
 from mnist_kedro.parameters import UserError
 
@@ -43,6 +44,11 @@ class ExtraTest(NamedTuple):
     images: NDArray[np.uint8]
     labels: NDArray[np.uint8]
 
+    def sha256(self) -> str:
+        """Return one checksum, in hex, of images and labels."""
+        both = idx_sha256(self.images) + idx_sha256(self.labels)
+        return hashlib.sha256(both.encode()).hexdigest()
+
 
 def load_extra_test(
     source: str, qmnist: Qmnist, cache: Path, class_names: Sequence[str]
@@ -59,11 +65,15 @@ def load_extra_test(
     Raises:
         DownloadError: No mirror gave a file.
         IdxFormatError: A file is damaged, or the two do not belong together.
-        UserError: A file is missing, or has classes that the data set does not have.
+        UserError: The folder or a file is missing, or has classes that the data set does not have.
     """
     name, folder = qmnist.name, Path(source).expanduser().resolve()
     if source == "qmnist":
         images, labels = _take_digits(download(qmnist, cache), qmnist.first, class_names)
+    elif not folder.is_dir():
+        raise UserError(
+            f"expected 'extra_test' to be qmnist or a folder, found {source!r}, which is no folder"
+        )
     elif (folder / "test").is_dir():
         return ExtraTest(folder.name, *read_pictures(folder / "test", class_names))
     elif any(folder.glob(f"{qmnist.files['test_images']}*")):

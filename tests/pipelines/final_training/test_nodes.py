@@ -17,11 +17,14 @@ from mnist_kedro.pipelines.final_training.nodes import (
     describe_final_model,
     draw_reliability_diagram,
     export_final_model,
+    find_extra_test,
     find_label_issues,
+    score_extra_test,
     train_final_model,
 )
 
 NAMES = list("abcdefghij")
+PROFILE = {"class_names": NAMES, "sha256": {"test_images": "1" * 64}}
 QMNIST = {
     "name": "QMNIST",
     "first": 10_000,
@@ -30,9 +33,7 @@ QMNIST = {
     "files": {"test_images": "images", "test_numbers": "numbers"},
     "sha256": {"test_images": "0" * 64, "test_numbers": "0" * 64},
 }
-NO_EXTRA_TEST = FinalTrainingParameters.model_validate(
-    {"extra_test": None, "cache": "downloads", "qmnist": QMNIST}
-)
+NO_EXTRA_TEST = {"name": None}, None  # and no parameters are looked at
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +65,7 @@ def champion(digits, splits):
 @pytest.fixture(scope="module")
 def trained(digits, champion, splits):
     """The final model, its history, its metrics and its predictions."""
-    return train_final_model(champion, *digits[:2], splits, *digits[2:], NO_EXTRA_TEST)
+    return train_final_model(champion, *digits[:2], splits, *digits[2:], *NO_EXTRA_TEST)
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +89,7 @@ def test_the_size_is_that_of_the_model_as_it_is_saved(digits, champion, splits):
         "seed": 0,
     }
     model, _, metrics, _ = train_final_model(
-        champion | {"settings": settings}, *digits[:2], splits, *digits[2:], NO_EXTRA_TEST
+        champion | {"settings": settings}, *digits[:2], splits, *digits[2:], *NO_EXTRA_TEST
     )
     # That of a loaded one depends on what else its process has loaded.
     assert metrics["model_bytes"] == len(pickle.dumps(model))
@@ -99,19 +100,19 @@ def test_changed_training_data_is_refused(digits, champion, splits):
     changed[0] = 9 - changed[0]
     with pytest.raises(ValueError, match="expected train_labels to be the data of the stages"):
         train_final_model(
-            champion, digits.train_images, changed, splits, *digits[2:], NO_EXTRA_TEST
+            champion, digits.train_images, changed, splits, *digits[2:], *NO_EXTRA_TEST
         )
 
 
 def test_other_splits_are_refused(digits, champion, splits):
     with pytest.raises(ValueError, match="expected 'splits' to be those on which the champion"):
-        train_final_model(champion, *digits[:2], splits[::-1], *digits[2:], NO_EXTRA_TEST)
+        train_final_model(champion, *digits[:2], splits[::-1], *digits[2:], *NO_EXTRA_TEST)
 
 
 def test_changed_test_data_is_refused(digits, champion, splits):
     test = digits.test_images[::-1], digits.test_labels
     with pytest.raises(ValueError, match="expected test_images to be the data of the stages"):
-        train_final_model(champion, *digits[:2], splits, *test, NO_EXTRA_TEST)
+        train_final_model(champion, *digits[:2], splits, *test, *NO_EXTRA_TEST)
 
 
 def test_the_test_score_and_the_manifest(digits, champion, trained):
@@ -155,7 +156,7 @@ def test_the_export_is_checked_on_the_test_images(digits, model):
 def test_an_export_that_predicts_otherwise_is_not_shared(digits, champion, splits, caplog):
     settings = {"estimator": "sklearn.naive_bayes.BernoulliNB", "seed": 0}
     model, *_ = train_final_model(
-        champion | {"settings": settings}, *digits[:2], splits, *digits[2:], NO_EXTRA_TEST
+        champion | {"settings": settings}, *digits[:2], splits, *digits[2:], *NO_EXTRA_TEST
     )
     final_onnx, onnx_check = export_final_model(model, digits.test_images)
     assert final_onnx == b""
@@ -201,7 +202,7 @@ def test_a_classifier_without_probabilities_is_reported_too(digits, champion, sp
     estimator = "sklearn.linear_model.RidgeClassifier"
     settings = {"estimator": estimator, "hyperparameters": {}, "seed": 0}
     model, _, metrics, predictions = train_final_model(
-        champion | {"settings": settings}, *digits[:2], splits, *digits[2:], NO_EXTRA_TEST
+        champion | {"settings": settings}, *digits[:2], splits, *digits[2:], *NO_EXTRA_TEST
     )
     assert metrics["test_expected_calibration_error"] is None
     assert list(predictions) == ["index", "label", "prediction", "confidence"]
@@ -226,24 +227,13 @@ def parameters(tmp_path, write_idx_folder):
     return FinalTrainingParameters.model_validate(given)
 
 
-@pytest.fixture
-def train_and_test(digits, champion, splits):
-    """Function that returns the metrics of a final model with an extra test."""
-
-    def train(parameters):
-        _, _, metrics, _ = train_final_model(champion, *digits[:2], splits, *digits[2:], parameters)
-        return {name: value for name, value in metrics.items() if "extra" in name}
-
-    return train
-
-
-def test_it_is_scored(parameters, model, train_and_test, tmp_path, write_idx_folder):
+def test_it_is_found_and_then_scored(parameters, model):
+    found = find_extra_test(parameters, PROFILE)
+    assert (found["name"], found["images"]) == ("further", 360)
     digits = embedded_digits()
-    moved = digits._replace(test_images=np.roll(digits.test_images, 1, axis=2))
-    write_idx_folder(tmp_path / "further", moved)
-    correct = int((model.predict(moved.test_images) == digits.test_labels).sum())
+    correct = int((model.predict(digits.test_images) == digits.test_labels).sum())
     low, high = wilson_interval(correct, 360)
-    assert train_and_test(parameters) == {
+    assert score_extra_test(model, found["sha256"], parameters, NAMES) == {
         "extra_test": "further",
         "n_extra_test": 360,
         "extra_test_accuracy": correct / 360,
@@ -252,24 +242,29 @@ def test_it_is_scored(parameters, model, train_and_test, tmp_path, write_idx_fol
     }
 
 
-def test_none_is_wanted(train_and_test):
-    assert train_and_test(NO_EXTRA_TEST) == {}
+def test_none_is_wanted(parameters):
+    none = parameters.model_copy(update={"extra_test": None})
+    assert find_extra_test(none, PROFILE) == NO_EXTRA_TEST[0]
 
 
-def test_the_test_images_themselves_are_refused(parameters, train_and_test):
+def test_the_test_images_themselves_are_refused(parameters):
+    same = {"test_images": idx_sha256(embedded_digits().test_images)}
     with pytest.raises(UserError, match="other images than those of the data set, found the same"):
-        train_and_test(parameters)
+        find_extra_test(parameters, PROFILE | {"sha256": same})
 
 
-def test_a_missing_folder_is_refused_before_the_run():
-    given = {"extra_test": "x", "cache": "downloads", "qmnist": QMNIST}
-    with pytest.raises(UserError, match="'extra_test' to be qmnist or a folder, found 'x'"):
-        FinalTrainingParameters.model_validate(given)
-
-
-def test_an_extra_test_may_lack_classes(
-    tmp_path, parameters, model, train_and_test, write_idx_folder
+def test_another_than_the_one_that_was_found_is_refused(
+    parameters, model, tmp_path, write_idx_folder
 ):
+    found = find_extra_test(parameters, PROFILE)
+    digits = embedded_digits()
+    other = digits._replace(test_labels=np.roll(digits.test_labels, 1))
+    write_idx_folder(tmp_path / "further", other)
+    with pytest.raises(UserError, match="expected the extra test further as it was found"):
+        score_extra_test(model, found["sha256"], parameters, NAMES)
+
+
+def test_an_extra_test_may_lack_classes(tmp_path, parameters, model, write_idx_folder):
     digits = embedded_digits()
     some = np.isin(digits.test_labels, [4, 7])
     few = digits._replace(
@@ -277,5 +272,7 @@ def test_an_extra_test_may_lack_classes(
     )
     folder = write_idx_folder(tmp_path / "few", few)
     given = parameters.model_copy(update={"extra_test": str(folder)})
+    found = find_extra_test(given, PROFILE)
+    scores = score_extra_test(model, found["sha256"], given, NAMES)
     correct = model.predict(few.test_images) == few.test_labels
-    assert train_and_test(given)["extra_test_accuracy"] == correct.mean()
+    assert scores["extra_test_accuracy"] == correct.mean()

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import logging
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import field_validator
 
 from mnist_kedro.classifiers.build import Candidate, Classifier
 from mnist_kedro.classifiers.fit import fit_classifier
@@ -39,15 +39,29 @@ class FinalTrainingParameters(Parameters):
     cache: Path
     qmnist: Qmnist
 
-    @field_validator("extra_test")
-    @classmethod
-    def _is_there(cls, source: str | None) -> str | None:
-        if source not in (None, "qmnist") and not Path(source).expanduser().is_dir():
-            raise ValueError(
-                f"expected 'extra_test' to be qmnist or a folder, found '{source}', which is no "
-                f"folder"
-            )
-        return source
+
+def find_extra_test(
+    parameters: FinalTrainingParameters, dataset_profile: dict[str, Any]
+) -> dict[str, Any]:
+    """Find the extra test before anything is trained, so that a missing one costs no time.
+
+    Returns:
+        Its `name`, `images` (their number) and `sha256`; `name` is `None` if there is to be none.
+
+    Raises:
+        DownloadError: No mirror gave it.
+        UserError: It is missing, damaged, has classes that the data set does not have, or has the
+            images of the data set itself.
+    """
+    if parameters.extra_test is None:
+        return {"name": None}
+    test = _load_extra_test(parameters, dataset_profile["class_names"])
+    if idx_sha256(test.images) in dataset_profile["sha256"].values():
+        raise UserError(
+            f"expected 'final_training.extra_test' to be other images than those of the data set, "
+            f"found the same in {parameters.extra_test}"
+        )
+    return {"name": test.name, "images": len(test.labels), "sha256": test.sha256()}
 
 
 def train_final_model(
@@ -57,6 +71,7 @@ def train_final_model(
     splits: pd.DataFrame,
     test_images: NDArray[np.uint8],
     test_labels: NDArray[np.uint8],
+    extra_test: dict[str, Any],
     parameters: FinalTrainingParameters,
 ) -> tuple[Classifier, pd.DataFrame, dict[str, Any], pd.DataFrame]:
     """Fit the champion on all training images, then score it on the test images, once.
@@ -72,14 +87,12 @@ def train_final_model(
         `score_extra_test`, if an extra test is wanted.
 
     Raises:
-        DownloadError: No mirror gave the extra test.
         UserError: The images or the splits are not those on which the champion was chosen, or the
-            extra test is damaged, has classes that the data set does not have, or has its images.
+            extra test has changed since it was found.
     """
     verify_data(champion["sha256"], train_images=train_images, train_labels=train_labels)
     verify_data(champion["sha256"], test_images=test_images, test_labels=test_labels)
     verify_splits(splits, champion["splits_sha256"])
-    extra_test = _load_extra_test(parameters, champion)  # first: a damaged one costs no time
     settings = dict(champion["settings"])
     seed = settings.pop("seed")
     candidate = Candidate.model_validate(settings)
@@ -96,13 +109,32 @@ def train_final_model(
         "fit_cpu_seconds": float(history["cpu_seconds"].iloc[-1]),
         **{key: champion[key] for key in ("data", "class_names", "data_sha256")},
     }
-    if extra_test:
-        metrics |= score_extra_test(model, extra_test)
+    if extra_test["name"]:
+        found = extra_test["sha256"]
+        metrics |= score_extra_test(model, found, parameters, champion["class_names"])
     return model, history, metrics, predictions
 
 
-def score_extra_test(model: Classifier, test: ExtraTest) -> dict[str, Any]:
-    """Return `extra_test` (its name), `n_extra_test`, `extra_test_accuracy`, `_low`, `_high`."""
+def score_extra_test(
+    model: Classifier,
+    sha256: str,
+    parameters: FinalTrainingParameters,
+    class_names: Sequence[str],
+) -> dict[str, Any]:
+    """Score a model on the extra test with this checksum, the one that was found before.
+
+    Returns:
+        `extra_test` (its name), `n_extra_test`, and `extra_test_accuracy` with `_low` and `_high`.
+
+    Raises:
+        UserError: It has another checksum.
+    """
+    test = _load_extra_test(parameters, class_names)
+    if test.sha256() != sha256:
+        raise UserError(
+            f"expected the extra test {test.name} as it was found before, found other images or "
+            f"labels: run `kedro run --pipeline=final` again"
+        )
     predictions, _ = predict_labels(model, test.images)
     scores = score_predictions(test.labels, predictions, None, "extra_test")
     accuracy = {key: scores[key] for key in scores if key.startswith("extra_test_accuracy")}
@@ -197,17 +229,6 @@ def find_label_issues(test_predictions: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def _load_extra_test(
-    parameters: FinalTrainingParameters, champion: dict[str, Any]
-) -> ExtraTest | None:
-    if parameters.extra_test is None:
-        return None
-    test = load_extra_test(
-        parameters.extra_test, parameters.qmnist, parameters.cache, champion["class_names"]
-    )
-    if idx_sha256(test.images) in champion["sha256"].values():
-        raise UserError(
-            f"expected 'final_training.extra_test' to be other images than those of the data set, "
-            f"found the same in {parameters.extra_test}"
-        )
-    return test
+def _load_extra_test(parameters: FinalTrainingParameters, class_names: Sequence[str]) -> ExtraTest:
+    source = str(parameters.extra_test)
+    return load_extra_test(source, parameters.qmnist, parameters.cache, class_names)

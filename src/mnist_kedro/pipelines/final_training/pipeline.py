@@ -7,9 +7,15 @@ from mnist_kedro.pipelines.final_training import nodes
 from mnist_kedro.pipelines.final_training.model_card import write_model_card
 from mnist_kedro.pipelines.final_training.promotion import decide_promotion
 
-TEST = ["test_images", "test_labels", "params:final_training"]
+TEST = ["test_images", "test_labels", "extra_test", "params:final_training"]
 REPORTED = ["test_predictions", "label_issues"]
 NODES = [
+    Node(
+        nodes.find_extra_test,
+        ["params:final_training", "dataset_profile"],
+        "extra_test",
+        name="find_extra_test",
+    ),
     Node(
         nodes.train_final_model,
         ["champion", "train_images", "train_labels", "splits", *TEST],
