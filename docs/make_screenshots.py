@@ -74,7 +74,7 @@ def photograph_mlflow(links: list[str]) -> None:
             pages.open_runs(page, links[0])
             page.get_by_role("link", name="cnn", exact=True).click()
             page.get_by_text("About this run").wait_for()
-            page.get_by_text("Model training").click()  # as `kedro ui` says, once
+            page.get_by_text("Model training").click()  # which the browser remembers
         # Below are tags, of which one names the folder.
         save(page.screenshot(clip={"x": 0, "y": 0, "width": 1280, "height": 565}), "mlflow_run")
 

@@ -188,9 +188,8 @@ def test_the_champion_reads_until_another_is_promoted(used_project, run_kedro):
     assert [(row[0], row[-1] == "champion") for row in rows] == [(second, False), (first, True)]
     done = run_kedro(used_project, "promote", "nowhere")
     assert done.returncode == 1
-    assert done.stderr == (
-        "Error: expected the version of a final model, found nowhere: `kedro promote` lists them\n"
-    )
+    sentence = "expected the version of a final model, found 'nowhere': `kedro promote` lists them"
+    assert done.stderr == f"Error: {sentence}\n"
 
 
 @pytest.mark.parametrize(

@@ -38,8 +38,8 @@ def test_the_runs_of_one_candidate_but_the_latest_go_and_the_whole_ones_stay(
     done = run_kedro(used_project, "prune", "--keep=1", "--dry-run")
     assert done.returncode == 0, done.stderr
     line, total = done.stdout.splitlines()[-2:]
-    assert line.startswith(f"{old}  5 datasets, 2 runs in MLflow, 0.")
-    assert total.startswith("1 runs, 0.")
+    assert line.startswith(f"{old}  datasets: 5, runs in MLflow: 2, 0.")
+    assert total.startswith("versions: 1, 0.")
     assert total.endswith(" MB would be freed (--dry-run: nothing is changed)")
     assert snapshot(used_project) == before
 
@@ -53,7 +53,7 @@ def test_the_runs_of_one_candidate_but_the_latest_go_and_the_whole_ones_stay(
     assert logged < before[2]
 
     done = run_kedro(used_project, "prune", "--keep=1")
-    assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "0 runs, 0.0 MB freed")
+    assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "versions: 0, 0.0 MB freed")
     done = run_kedro(used_project, "run", "--pipelines=model_selection")
     assert done.returncode == 0, done.stderr
 

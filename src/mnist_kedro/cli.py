@@ -232,13 +232,18 @@ def ui(context: KedroContext, port: int, no_browser: bool) -> None:
     """Open MLflow's page on the candidates of the latest run."""
     from mnist_kedro.tracking.ui import serve
 
+    # Else the server that it starts would outlive it.
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(SHELL + number))
     with (
         suppress(KeyboardInterrupt),
         serve(_tracking(context), context.project_path, port) as links,
     ):
         for what, link in links.items():
             click.echo(f"{what}:\n  {link}")
-        click.echo("If a page turns to GenAI, click 'Model training' there, once.")
+        click.echo(
+            "Open runs in new tabs: Back forgets these columns. On a run's page MLflow's menu may "
+            "turn to GenAI, which changes nothing there. `kedro promote` names the champion."
+        )
         if not no_browser and _has_desktop():
             webbrowser.open(next(iter(links.values())))
 
@@ -259,12 +264,19 @@ def promote(context: KedroContext, version: str | None) -> None:
     if not catalog.exists("final_manifests"):
         raise UserError("expected a final model, found none: run `kedro run` first")
     manifests = {key: load() for key, load in catalog.load("final_manifests").items()}
+    promotions = catalog.load("promotions")
     if version is None:
-        print_models(promotion.list_models(manifests, catalog.load("promotions")))
+        print_models(promotion.list_models(manifests, promotions))
         return
-    decision = promotion.promote(version, manifests)
-    catalog.save("promotion", decision)
-    click.echo("Version {version} is now the champion of {data}.".format(**decision))
+    decision = promotion.promote(version, manifests, promotions)
+    if decision in promotions.values():
+        click.echo(f"Version {version} is the champion of {decision['data']} already.")
+    else:
+        catalog.save("promotion", decision)
+        click.echo(
+            f"Version {version} is now the champion of {decision['data']}, until a run makes a "
+            f"final model that is not worse than the best so far, or somebody promotes another."
+        )
     tracking, project = _tracking(context), context.project_path
     try:
         if has_store(tracking, project):
@@ -310,10 +322,10 @@ def prune(context: KedroContext, keep: int, dry_run: bool) -> None:
             # The data last: as long as they are there, a second call finds what is left.
             tracked.remove(logged)
             run.remove()
-        files = f"{len(run.files)} datasets, {len(logged)} runs in MLflow"
-        click.echo(f"{run.version}  {files}, {sizes[run.version] / 1e6:,.1f} MB")
+        counts = f"datasets: {len(run.files)}, runs in MLflow: {len(logged)}"
+        click.echo(f"{run.version}  {counts}, {sizes[run.version] / 1e6:,.1f} MB")
     what = "would be freed (--dry-run: nothing is changed)" if dry_run else "freed"
-    click.echo(f"{len(old)} runs, {sum(sizes.values()) / 1e6:,.1f} MB {what}")
+    click.echo(f"versions: {len(old)}, {sum(sizes.values()) / 1e6:,.1f} MB {what}")
 
 
 def _tracking(context: KedroContext) -> TrackingParameters:

@@ -30,7 +30,7 @@ def fit(data=TRAIN, *, validation_data=None, after_epoch=None, **options):
 @pytest.mark.slow
 @parametrize_with_checks([TorchClassifier(random_state=0)])
 def test_scikit_learn_compatible(estimator, check):
-    check(estimator)
+    assert check(estimator) is None  # else it raises
 
 
 @pytest.mark.slow

@@ -113,17 +113,6 @@ def test_narrow_terminals_get_fewer_columns_and_no_broken_ones(printed, columns,
     assert max(map(len, lines)) <= columns
 
 
-@pytest.mark.parametrize(
-    ("change", "stale"),
-    [({}, False), ({"candidate": "mlp_64"}, True), ({"data_sha256": "01"}, True)],
-)
-def test_a_final_model_of_an_earlier_champion_is_called_so(printed, change, stale):
-    manifest = CHAMPION | {"data": "MNIST"} | change
-    lines = printed({"champion"}, champion=CHAMPION, final_manifest=manifest)
-    sentence = "Stale     final_model is still that of an earlier champion, {} fitted on MNIST."
-    assert (sentence.format(manifest["candidate"]) in lines) is stale
-
-
 def test_of_the_final_training_the_test_accuracy_and_where_the_report_is(printed):
     card = JSONDataset(filepath="data/card.md", version=Version(None, "now"))
     card.save({})

@@ -1,5 +1,6 @@
 """Nodes on Dask workers: what they save, how they fail, and what a run leaves behind."""
 
+import signal
 import threading
 import time
 from contextlib import suppress
@@ -167,6 +168,7 @@ def test_a_run_that_is_stopped_leaves_nothing_to_the_scheduler(used_project, sta
         process.terminate()
         process.communicate(timeout=10)
         wait_for(lambda: tasks() == 0)
+    assert process.returncode == 128 + signal.SIGTERM
 
 
 def test_a_run_that_is_stopped_leaves_no_workers(used_project, start):

@@ -45,10 +45,12 @@ def test_too_many_connections_are_refused_until_some_are_closed(client):
     waiting = [connect(client) for _ in range(64)]
     try:
         wait_until(lambda: client.request("GET", "/health")[0] == 503)
+        assert client.request("GET", "/ready")[0] == 503
     finally:
         for each in waiting:
             each.close()
     wait_until(lambda: client.request("GET", "/health")[0] == 200)
+    assert client.request("GET", "/ready")[0] == 200
 
 
 def test_on_a_desktop_it_opens_the_page_names_its_address_and_stops_quietly(

@@ -39,7 +39,9 @@ def test_aliases_are_those_of_the_last_decision(client, tmp_path, decisions, ali
 
 
 def test_a_model_that_was_never_registered_gets_none(database):
-    mirror_promotion(MlflowClient(database), "nobody knows it", "a", decision(OLD, OLD))
+    client = MlflowClient(database)
+    mirror_promotion(client, "nobody knows it", "a", decision(OLD, OLD))
+    assert client.search_registered_models("name = 'nobody knows it'") == []
 
 
 def test_another_project_with_the_same_versions_keeps_its_own(client, tmp_path):

@@ -51,8 +51,8 @@ def load(folder):
 
 
 @pytest.fixture(autouse=True)
-def _mlflow_store(folder):
-    mlflow.set_tracking_uri(store(folder))
+def _mlflow_store(folder, _environment, monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", store(folder))  # MLflow's own setter is for ever
 
 
 def test_a_parent_with_a_child_per_candidate_and_final_model(runs):

@@ -1,6 +1,9 @@
 """Which links `kedro ui` gives, and what it says where there is nothing to see."""
 
+import signal
 import socket
+import subprocess
+import sys
 
 import pytest
 
@@ -8,7 +11,7 @@ from mnist_kedro.parameters import UserError
 from mnist_kedro.tracking.store import TrackingParameters
 from mnist_kedro.tracking.ui import HOST, serve
 
-from .conftest import answers, serving
+from .conftest import answers, serving, wait_until
 
 PARAMETERS = {
     "enabled": True,
@@ -58,3 +61,18 @@ def test_a_database_is_served_until_the_end_and_a_server_that_is_there_is_used(
         uri = f"http://127.0.0.1:{free_port}"
         with served(tmp_path, uri, free_port) as links:
             assert all(link.startswith(f"{uri}/#/experiments/") for link in links.values())
+
+
+@pytest.mark.slow
+def test_the_server_ends_with_the_command(finished_project, free_port):
+    command = ("kedro", "ui", "--no-browser", "--port", str(free_port))
+    process = subprocess.Popen(
+        [sys.executable, "-m", *command], cwd=finished_project[0], stdout=subprocess.DEVNULL
+    )
+    try:
+        wait_until(lambda: answers(f"http://127.0.0.1:{free_port}"))
+        process.terminate()
+        assert process.wait(60) == 128 + signal.SIGTERM
+    finally:
+        process.kill()
+    wait_until(lambda: not answers(f"http://127.0.0.1:{free_port}"), 20)

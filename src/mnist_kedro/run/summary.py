@@ -30,7 +30,6 @@ PREDICTIONS = 20  # that are printed, the first ones
 LEFT = {"candidate", "version", "data", "alias", "file", "warning"}  # all other columns stand right
 WRAPPED = {"data", "file", "warning"}  # columns
 NARROWEST = 100  # columns; what is piped into a file has no width of its own
-MODEL = ("candidate", "settings", "data_sha256")  # what makes a final model that of a champion
 
 
 def print_summary(made: Collection[str], catalog: DataCatalog, env: str | None = None) -> None:
@@ -62,7 +61,6 @@ def print_summary(made: Collection[str], catalog: DataCatalog, env: str | None =
         if "final_metrics" not in made:
             refit = {f"{run} --pipelines=final": "fits and tests the champion"}
             next_steps = refit | next_steps
-            _say_if_stale(console, champion, catalog)
     if "final_metrics" in made:
         next_steps = viz
         _say_test(console, catalog.load("final_metrics"))
@@ -73,6 +71,8 @@ def print_summary(made: Collection[str], catalog: DataCatalog, env: str | None =
     _say_extras(console, made, catalog)
     if "model_card" in made:
         _say_path(console, "Report", catalog, "model_card")
+    if "final_report" in made:
+        _say_path(console, "Mistakes", catalog, "final_report")
     _say_pairs(console, "Next", next_steps)
     if "dataset_profile" in made:
         _say_if_fallback(console, catalog)
@@ -186,16 +186,6 @@ def _table(columns: Mapping[str, Iterable[str]], champions: Container[int] = ())
     for n, cells in enumerate(zip(*columns.values(), strict=True)):
         table.add_row(*map(escape, cells), style="bold green" if n in champions else "")
     return table
-
-
-def _say_if_stale(console: Console, champion: Mapping[str, Any], catalog: DataCatalog) -> None:
-    """Say so if there is a final model, and it is of another champion."""
-    if not catalog.exists("final_manifest"):
-        return
-    manifest = catalog.load("final_manifest")
-    if any(manifest[key] != champion[key] for key in MODEL):
-        who = f"an earlier champion, {_of(manifest)}"
-        _say(console, "Stale", f"final_model is still that of {who}.")
 
 
 def _say_if_fallback(console: Console, catalog: DataCatalog) -> None:

@@ -6,7 +6,7 @@ import os
 import platform
 import re
 import sqlite3
-from contextlib import closing, contextmanager, nullcontext, suppress
+from contextlib import closing, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Literal
 
 from mnist_kedro.parameters import Name, Parameters, UserError, public_address
@@ -154,8 +154,12 @@ def _ask_for_sign_of_life(uri: str) -> None:
     if is_server(uri):
         import requests
 
-        with suppress(requests.exceptions.SSLError):  # it lives; MLflow may know its certificate
+        try:
             requests.get(f"{uri.rstrip('/')}/health", timeout=ANSWER_SECONDS)
+        except requests.exceptions.SSLError:
+            pass  # it lives; MLflow may know its certificate
+        except requests.exceptions.RequestException:
+            raise OSError(f"no answer in {ANSWER_SECONDS} seconds") from None
     elif uri.startswith(("sqlite", "postgresql", "mysql")):
         from sqlalchemy import NullPool, create_engine
 

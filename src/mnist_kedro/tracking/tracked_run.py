@@ -111,7 +111,7 @@ class TrackedRun:
         self._tags = {
             PROJECT: project_tag(self._project),
             RUN: provenance["run_id"],
-            "pipeline": ", ".join(pipelines) or "__default__",
+            "pipeline": ", ".join(self._asked) or "__default__",
             "runner": run_params["runner"].partition(" object")[0].rpartition(".")[2],
             "commit": provenance["git_commit"] or "",
             "git_dirty": str(provenance["git_dirty"]),

@@ -53,7 +53,7 @@ def save_views(client: MlflowClient, experiment_id: str, run_id: str, digest: st
     """Save the view of a run's candidates, and that of all champions on data with this digest."""
     children = f"tags.mlflow.parentRunId = '{run_id}' and attributes.run_name != 'final_model'"
     parents = f"dataset.digest = '{digest}' and tags.mlflow.parentRunId IS NULL"
-    champions = f"{parents} and metrics.validation_accuracy > 0"
+    champions = f"{parents} and metrics.test_accuracy > 0"
     for key, name, runs, width, hidden in (
         ("candidates", "Candidates of the latest run", children, 180, ("test_accuracy`",)),
         ("champions", "Champions of all runs", champions, 430, ("Description`", "model_bytes`")),

@@ -51,8 +51,8 @@ def test_one_that_is_not_below_the_interval_takes_its_place():
     assert decision["alias"] == "champion"
     assert decision["champion"]["version"] == "2"
     assert decision["reason"] == (
-        "its validation accuracy, 97.00 %, is not below the interval of the champion so far, "
-        "cnn of version 1, 97.00 to 99.00 %"
+        "its validation accuracy, 97.00 %, is not below the interval of the best champion so "
+        "far, cnn of version 1, 97.00 to 99.00 %"
     )
 
 
@@ -69,6 +69,13 @@ def test_what_is_worse_or_of_other_data_is_a_challenger(changes, reason):
     assert decision["version"] == "2"
     assert decision["champion"]["version"] == "1"
     assert decision["reason"].startswith(reason)
+
+
+def test_champions_do_not_become_worse_step_by_step():
+    promotions = after(manifest("1", 0.98), manifest("2", 0.975), manifest("3", 0.969))
+    assert [promotions[key]["alias"] for key in "123"] == ["champion", "champion", "challenger"]
+    assert promotions["3"]["champion"]["version"] == "2"
+    assert "best champion so far, cnn of version 1, 97.00 to 99.00 %" in promotions["3"]["reason"]
 
 
 def test_a_challenger_changes_nothing_for_the_next():
@@ -93,12 +100,12 @@ def test_a_run_that_ends_late_does_not_undo_what_was_decided_since():
 def test_somebody_moves_the_champion_back_and_forth():
     manifests = {key: manifest(key, accuracy) for key, accuracy in (("1", 0.9), ("2", 0.99))}
     promotions = after(*manifests.values())
-    promotions["3"] = promote("1", manifests)
+    promotions["3"] = promote("1", manifests, promotions)
     assert promotions["3"]["champion"]["version"] == promotions["3"]["version"] == "1"
     models = list_models(manifests, promotions)
     assert models["version"].tolist() == ["2", "1"]
     assert models["alias"].tolist() == ["", "champion"]
-    promotions["4"] = promote("2", manifests)
+    promotions["4"] = promote("2", manifests, promotions)
     assert list_models(manifests, promotions)["alias"].tolist() == ["champion", ""]
 
 
@@ -115,11 +122,11 @@ def test_the_list_has_the_latest_challenger():
     }
 
 
-def test_what_cannot_be_promoted_is_refused():
-    manifests = {"1": manifest("1")}
-    with pytest.raises(UserError, match="expected the version of a final model, found 2: `kedro"):
-        promote("2", manifests)
+def test_what_is_not_there_cannot_be_promoted():
+    with pytest.raises(UserError, match="expected the version of a final model, found '2': `kedro"):
+        promote("2", {"1": manifest("1")}, {})
 
 
-def test_a_champion_can_be_promoted_again():  # MLflow may not have heard of it yet
-    assert promote("1", {"1": manifest("1")})["alias"] == "champion"
+def test_of_the_champion_the_decision_stays():
+    promotions = after(manifest("1"))
+    assert promote("1", {"1": manifest("1")}, promotions) is promotions["1"]

@@ -260,7 +260,7 @@ def test_another_than_the_champion_reads_if_its_version_is_named(digits, model):
         predictions, _ = predict_images(decision, models, manifests, images, parameters)
         assert predictions["prediction"].tolist() == reader.predict(images).tolist()
     with pytest.raises(
-        UserError, match="expected the version of a final model, found older: `kedro"
+        UserError, match="expected the version of a final model, found 'older': `kedro"
     ):
         predict_images(
             decision,

@@ -26,8 +26,8 @@ def decide_promotion(
     """Decide whether the final model becomes the champion of its data set, or a challenger.
 
     It becomes the champion if it was made of the same data as the champion so far, and its
-    validation accuracy is not below the 95 % interval of that champion's. The test images decide
-    nothing.
+    validation accuracy is not below the 95 % interval of the most accurate champion on these data:
+    beside the last one alone, each could be a little worse. The test images decide nothing.
 
     Args:
         final_manifest: Of the final model.
@@ -47,29 +47,41 @@ def decide_promotion(
         return _decision(final_manifest, reason, champion)
     if champion["data_sha256"] != final_manifest["data_sha256"]:
         return _decision(final_manifest, f"it was made of other data than {so_far}", champion)
+    champions = (each["champion"] for each in promotions.values())
+    same_data = [each for each in champions if each["data_sha256"] == champion["data_sha256"]]
+    best = max(same_data, key=lambda each: each["validation_accuracy"])
     accuracy = final_manifest["validation_accuracy"]
-    is_below = accuracy < champion["validation_accuracy_low"]
+    is_below = accuracy < best["validation_accuracy_low"]
     reason = (
         f"its validation accuracy, {percent(accuracy)}, is {'' if is_below else 'not '}below the "
-        f"interval of {so_far}, {interval_text(champion, 'validation')} %"
+        f"interval of the best champion so far, {best['candidate']} of version {best['version']}, "
+        f"{interval_text(best, 'validation')} %"
     )
     return _decision(final_manifest, reason, champion if is_below else None)
 
 
-def promote(version: str, manifests: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
+def promote(
+    version: str, manifests: Mapping[str, dict[str, Any]], promotions: dict[str, dict[str, Any]]
+) -> dict[str, Any]:
     """Return the decision that makes the final model of this version the champion of its data set.
+
+    If it is the champion already, that is the last decision.
 
     Args:
         version: Of the model.
         manifests: Those of all final models, by version.
+        promotions: All earlier decisions, by their versions.
 
     Raises:
         UserError: There is no such version.
     """
     if version not in manifests:
         raise UserError(
-            f"expected the version of a final model, found {version}: `kedro promote` lists them"
+            f"expected the version of a final model, found '{version}': `kedro promote` lists them"
         )
+    latest = _latest(promotions, manifests[version]["data"])
+    if latest and promotions[latest]["champion"]["version"] == version:
+        return promotions[latest]
     return _decision(manifests[version], "somebody promoted it")
 
 

@@ -18,7 +18,7 @@ from mnist_kedro.lazy import Figure, pd
 from mnist_kedro.parameters import Parameters, UserError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from mnist_kedro.images.image_files import Picture
 
@@ -26,6 +26,8 @@ BATCH = 256  # pictures in memory at once
 SHOWN = 24  # digits on the contact sheet
 FIRST = ["prediction", "class_name", "confidence"]
 SECOND = ["second_prediction", "second_class_name", "second_confidence"]
+TYPES = {"prediction": "Int64", "second_prediction": "Int64"}
+TYPES |= {"confidence": "float", "second_confidence": "float"}
 NO_ANSWER = (None,) * len(FIRST + SECOND)
 
 
@@ -81,13 +83,7 @@ def predict_images(
 
     pictures = _pictures(test_images, parameters)
     version = parameters.model_version or promotion["champion"]["version"]
-    if version not in final_manifests:
-        raise UserError(
-            f"expected the version of a final model, found {version}: `kedro promote` lists them"
-        )
-    manifest = final_manifests[version]()
-    # A run that went on with what another had left has a manifest that is newer than its model.
-    final_model = final_models[manifest["provenance"]["versions"]["final_model"]]()
+    final_model, manifest = _load_model(version, final_models, final_manifests)
     names = dict(zip(manifest["classes"], manifest["class_names"], strict=True))
     threshold = manifest.get("confidence_threshold")
     rows: list[tuple[Any, ...]] = []
@@ -102,22 +98,12 @@ def predict_images(
                 unsure = warn_if_unsure(sure, threshold, names.values())
                 rows.append((picture.name, *answer, warning or unsure))
             bar.update(len(batch))
-    predictions = pd.DataFrame(rows, columns=["file", *FIRST, *SECOND, "warning"]).astype(
-        {
-            "prediction": "Int64",
-            "second_prediction": "Int64",
-            "confidence": float,
-            "second_confidence": float,
-        }
-    )
+    predictions = pd.DataFrame(rows, columns=["file", *FIRST, *SECOND, "warning"]).astype(TYPES)
     if predictions["prediction"].isna().all():
         why = predictions["warning"].iloc[0] if rows else "it holds no images"
         where = f"{parameters.images}: "  # with which some reasons begin
         raise UserError(f"{where}expected digits, found none: {why.removeprefix(where)}")
-    ids = np.arange(1, len(predictions) + 1)
-    numbers = all(map(str.isdecimal, names.values()))  # such as 1 to 10, where labels are 0 to 9
-    answers = pd.to_numeric(predictions["class_name"]) if numbers else predictions["prediction"]
-    return predictions, pd.DataFrame({"ImageId": ids, "Label": answers.astype("Int64")})
+    return predictions, _as_submission(predictions, names.values())
 
 
 def draw_contact_sheet(
@@ -135,6 +121,27 @@ def draw_contact_sheet(
         if place in shown.index
     ]
     return plot_contact_sheet(pictures, shown, title)
+
+
+def _load_model(
+    version: str,
+    final_models: Mapping[str, Callable[[], Classifier]],
+    final_manifests: Mapping[str, Callable[[], dict[str, Any]]],
+) -> tuple[Classifier, dict[str, Any]]:
+    if version not in final_manifests:
+        raise UserError(
+            f"expected the version of a final model, found '{version}': `kedro promote` lists them"
+        )
+    manifest = final_manifests[version]()
+    # A run that went on with what another had left has a manifest that is newer than its model.
+    return final_models[manifest["provenance"]["versions"]["final_model"]](), manifest
+
+
+def _as_submission(predictions: pd.DataFrame, class_names: Iterable[str]) -> pd.DataFrame:
+    numbers = all(map(str.isdecimal, class_names))  # such as 1 to 10, where labels are 0 to 9
+    answers = pd.to_numeric(predictions["class_name"]) if numbers else predictions["prediction"]
+    ids = np.arange(1, len(predictions) + 1)
+    return pd.DataFrame({"ImageId": ids, "Label": answers.astype("Int64")})
 
 
 def _pictures(test_images: NDArray[np.uint8], parameters: InferenceParameters) -> Iterator[Picture]:
