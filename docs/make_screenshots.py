@@ -65,7 +65,7 @@ def photograph(page: Page) -> bytes:
 
 
 def photograph_mlflow(links: list[str]) -> None:
-    """Save what the links show, and the page of the cnn."""
+    """Save what the links show, the page of the cnn, and the final models of MNIST."""
     with pages.chromium_page(1280, 800) as page:
         for name, link in zip(("mlflow", "mlflow_charts", "mlflow_champions"), links, strict=True):
             pages.open_runs(page, link)
@@ -77,6 +77,11 @@ def photograph_mlflow(links: list[str]) -> None:
             page.get_by_text("Model training").click()  # which the browser remembers
         # Below are tags, of which one names the folder.
         save(page.screenshot(clip={"x": 0, "y": 0, "width": 1280, "height": 565}), "mlflow_run")
+        page.goto(f"{links[0].partition('#')[0]}#/models/MNIST")
+        page.get_by_text("champion").first.wait_for()
+        folders = page.get_by_text("kedro_project")  # of this machine
+        folders.evaluate_all("tags => tags.forEach(tag => tag.parentElement.remove())")
+        save(photograph(page), "mlflow_registry")
 
 
 def photograph_demo(url: str) -> None:

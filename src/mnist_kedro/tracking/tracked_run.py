@@ -250,7 +250,7 @@ class TrackedRun:
         champion, metrics = map(self._catalog.load, ("champion", "final_metrics"))
         scores = {key: champion[key] for key in champion if key.startswith("validation_")} | metrics
         description = (
-            f"**{champion['candidate']}**, fitted on all training images of {metrics['data']}: "
+            f"{champion['candidate']}, fitted on all training images of {metrics['data']}: "
             f"test accuracy {accuracy_text(metrics, 'test')} on {metrics['n_test']:,} images. "
             f"{champion['reason']} Its validation accuracy is that of the champion before it was "
             f"fitted again; all other scores are of the test images."
