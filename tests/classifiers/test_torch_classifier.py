@@ -11,6 +11,7 @@ import torch
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from mnist_kedro.classifiers import TorchClassifier
+from mnist_kedro.classifiers.training import find_device
 from mnist_kedro.data.sources import embedded_digits
 from mnist_kedro.formats.idx import idx_header, read_idx
 from mnist_kedro.parameters import UserError
@@ -118,15 +119,36 @@ def test_a_fit_takes_as_many_threads_as_it_is_given(n_jobs, threads):
     torch.set_num_threads(before)
 
 
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
+def test_a_cpu_always_trains_in_float32():
+    whole, half = (fit(precision=precision, **CNN) for precision in ("float32", "bfloat16"))
+    np.testing.assert_array_equal(half.predict_proba(IMAGES), whole.predict_proba(IMAGES))
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")
 @pytest.mark.parametrize("options", [{}, CNN])
-def test_half_the_precision_learns_as_well_and_as_reproducibly(options):
-    whole, half, again = (
-        fit(precision=precision, **options) for precision in ("float32", "bfloat16", "bfloat16")
-    )
-    np.testing.assert_array_equal(half.predict_proba(IMAGES), again.predict_proba(IMAGES))
+def test_half_the_precision_learns_as_well_on_cuda(options):
+    whole, half = (fit(precision=precision, **options) for precision in ("float32", "bfloat16"))
     difference = np.abs(half.predict_proba(IMAGES) - whole.predict_proba(IMAGES))
     assert 0 < difference.mean() < 0.05
     assert {w.dtype for w in half.network_.state_dict().values()} == {torch.float32}
+
+
+def test_convolutions_predict_with_all_their_bits_on_every_device():
+    classifier, seen = fit(**CNN), []
+    classifier.network_.register_forward_pre_hook(
+        lambda *_: seen.append(torch.backends.cudnn.allow_tf32)
+    )
+    before = torch.backends.cudnn.allow_tf32
+    classifier.predict(IMAGES)
+    assert set(seen) == {False}
+    assert torch.backends.cudnn.allow_tf32 == before
+
+
+def test_looking_for_a_gpu_does_not_start_cuda(monkeypatch):
+    """A forked process could not use it then."""
+    monkeypatch.setattr(torch.cuda, "is_available", None)
+    assert find_device("auto").type in ("cpu", "cuda")
 
 
 def test_history_has_a_row_per_epoch_and_watching_changes_nothing():
@@ -184,7 +206,7 @@ def test_a_model_from_a_gpu_is_loaded_on_the_cpu_and_draws_no_random_numbers(mon
         ({"label_smoothing": 1.0}, "'label_smoothing' should be less than 1, found 1.0"),
         ({"augmentation": {"shift": -1}}, "'shift' should be greater than or equal to 0"),
         ({"augmentation": {"rotaton": 1}}, "did you mean 'rotation'"),
-        ({"precision": "half"}, "'precision' should be 'auto', 'float32' or 'bfloat16', found"),
+        ({"precision": "half"}, "'precision' should be 'float32' or 'bfloat16', found"),
         ({"device": "gpu"}, "expected 'device' to be auto, cpu or cuda, found 'gpu'"),
         ({"random_state": "one"}, "'one' cannot be used to seed"),
         ({"learning_rate": 1e30}, r"lower 'learning_rate', which is 1e\+30"),

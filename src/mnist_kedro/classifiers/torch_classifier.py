@@ -46,8 +46,8 @@ class TorchClassifier(ClassifierMixin, BaseEstimator):
         weight_decay: Of AdamW.
         label_smoothing: Share of each label that is spread over all classes.
         augmentation: Random changes of training images, see `augmentation.Augmentation`.
-        precision: Of the training's arithmetic: `float32`, `bfloat16` (the weights stay `float32`),
-            or `auto`, `bfloat16` where the device has instructions for it.
+        precision: Of the training's arithmetic on CUDA: `float32`, or `bfloat16` (the weights stay
+            `float32`). A CPU always trains in `float32`: half the bits make some of them slower.
         n_jobs: Threads of the fit on a CPU; `None` takes as many as PyTorch does. A small network
             gains little from a second one, and on a busy machine it waits for that.
         device: `auto` (CUDA where there is one, else the CPU) or a name that PyTorch knows.
