@@ -49,7 +49,7 @@ def predict(wrong, read_as):
     return labels, predictions, probabilities
 
 
-def write(labels, predictions, probabilities, **changes):
+def write(labels, predictions, probabilities, note=None, **changes):
     scores = score_predictions(labels, predictions, probabilities, "test")
     metrics = scores | COST | {"n_test": len(labels)} | changes
     table = {"label": labels, "prediction": predictions, "confidence": np.nan}
@@ -64,6 +64,7 @@ def write(labels, predictions, probabilities, **changes):
         find_label_issues(table),
         np.arange(600, dtype=np.uint8) % CLASSES,
         PROVENANCE,
+        note,
     )
 
 
@@ -78,6 +79,12 @@ def test_the_card_starts_with_the_accuracy_on_all_test_images(card):
     assert title == "# Model card: bayes"
     assert accuracy == "Reads **96.50 % (92.95 to 98.29)** of 200 test images."
     assert data == "It was fitted on all 600 training images of my digits."
+
+
+def test_a_note_follows_the_accuracy():
+    digits = predict([4], [9])
+    noted, plain = write(*digits, note="Other seeds: 99 %."), write(*digits)
+    assert noted == plain.replace("run.\n", "run.\nOther seeds: 99 %.\n", 1)
 
 
 def test_the_card_says_what_the_model_is_and_why_it_was_chosen(card):

@@ -223,7 +223,7 @@ def test_a_classifier_without_probabilities_is_reported_too(digits, champion, sp
 def parameters(tmp_path, write_idx_folder):
     """A folder with the embedded digits' test images."""
     folder = write_idx_folder(tmp_path / "further", embedded_digits())
-    given = {"extra_test": str(folder), "cache": tmp_path / "cache", "qmnist": QMNIST}
+    given = {"extra_test": str(folder), "note": None, "cache": tmp_path / "cache", "qmnist": QMNIST}
     return FinalTrainingParameters.model_validate(given)
 
 

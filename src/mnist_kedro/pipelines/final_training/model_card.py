@@ -20,7 +20,7 @@ TEMPLATE = """\
 Reads **{test}** of {metrics[n_test]:,} test images.
 It was fitted on all {n_train:,} training images of {champion[data]}.
 The test images trained nothing, chose nothing, and were scored once in this run.
-{extra_test}
+{extra_test}{note}
 Before, fitted on a part of the training images, it read {validation} of the validation images.
 Why it was chosen: {champion[reason]}
 In brackets after an accuracy: its 95 % interval (Wilson).
@@ -81,8 +81,9 @@ def write_model_card(
     label_issues: pd.DataFrame,
     train_labels: NDArray[np.uint8],
     provenance: dict[str, Any],
+    note: str | None,
 ) -> str:
-    """Describe the final model in Markdown, from what the other nodes have measured."""
+    """Describe the final model in Markdown, from what the other nodes have measured and a note."""
     count, class_names = final_metrics["n_parameters"], champion["class_names"]
     names = dict(enumerate(class_names))
     labels, read_as = (test_predictions[name].to_numpy() for name in ("label", "prediction"))
@@ -96,6 +97,7 @@ def write_model_card(
         provenance=provenance,
         test=accuracy_text(final_metrics, "test"),
         extra_test=_extra_test(final_metrics),
+        note=f"{note}\n" if note else "",
         validation=accuracy_text(champion, "validation"),
         n_train=len(train_labels),
         classes=", ".join(class_names),

@@ -33,9 +33,10 @@ logger = logging.getLogger(__name__)
 
 
 class FinalTrainingParameters(Parameters):
-    """Where the extra test is, which nobody has tuned to, if there is to be one."""
+    """An extra test, which nobody has tuned to, if there is to be one; a note for the card."""
 
     extra_test: str | None
+    note: str | None
     cache: Path
     qmnist: Qmnist
 

@@ -8,6 +8,7 @@ from mnist_kedro.pipelines.final_training.model_card import write_model_card
 from mnist_kedro.pipelines.final_training.promotion import decide_promotion
 
 TEST = ["test_images", "test_labels", "extra_test", "params:final_training"]
+NOTE = "params:final_training.note"
 REPORTED = ["test_predictions", "label_issues"]
 NODES = [
     Node(
@@ -55,7 +56,7 @@ NODES = [
     ),
     Node(
         write_model_card,
-        ["champion", "final_metrics", *REPORTED, "train_labels", "provenance"],
+        ["champion", "final_metrics", *REPORTED, "train_labels", "provenance", NOTE],
         "model_card",
         name="write_model_card",
     ),
