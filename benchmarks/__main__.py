@@ -4,28 +4,17 @@ from __future__ import annotations
 
 import argparse
 import os
+from contextlib import nullcontext
 from importlib import import_module
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks.measure import LONG_RUNS, print_report, write_results
-from mnist_kedro.data.dataset_spec import FILES
+from benchmarks.data import add_data_option
+from benchmarks.machine import IDLE, busy_cores, busy_process, describe_machine, machine_name
+from benchmarks.measure import LONG_RUNS, print_report
+from benchmarks.results import GROUPS, NOT_IDLE, write_comparison, write_results
 
 if TYPE_CHECKING:
     from benchmarks.measure import Row
-
-# In the order of the table; each is a module with `measure_group`.
-GROUPS = (
-    "default_run",
-    "training",
-    "accuracy_cost",
-    "prediction",
-    "serving",
-    "reading",
-    "start_up",
-)
-DATA = Path(__file__).resolve().parents[1] / ".." / "shared" / "mnist"
-RESULTS = Path(__file__).with_name("results.json")
 
 
 def main() -> None:
@@ -34,15 +23,29 @@ def main() -> None:
     # For all that is started from here: everybody uses the CPU, and nobody sends statistics.
     os.environ |= {"CUDA_VISIBLE_DEVICES": "", "DO_NOT_TRACK": "true"}
     runs = 1 if arguments.quick else LONG_RUNS
+    load = "beside a busy process" if arguments.beside_busy else "idle"
+    load_at_start = os.getloadavg()[0]
     rows: list[Row] = []
     notes: list[str] = []
     for group in arguments.groups or GROUPS:
         measure = import_module(f"benchmarks.{group}").measure_group
-        more_rows, more_notes = measure(arguments.data, runs)
+        others = [busy_cores()]
+        with busy_process() if arguments.beside_busy else nullcontext():
+            more_rows, more_notes = measure(arguments.data, runs)
+        others.append(busy_cores())
         rows += more_rows
         notes += more_notes
-        if not arguments.quick:  # at once: an hour goes by until all are measured
-            write_results(group, more_rows, RESULTS)
+        if disturbed := max(others) > IDLE:
+            used = " and ".join(f"{cores:.1f}" for cores in others)
+            notes.append(f"NOT IDLE: others used {used} cores before and after '{group}'")
+        if not arguments.quick:  # at once: half an hour goes by until all are measured
+            where = f"{machine_name()}, {NOT_IDLE if disturbed else load}"
+            write_results(group, more_rows, where, describe_machine())
+            write_comparison()
+    notes.append(
+        f"{machine_name()}, {load}, load {load_at_start:.2f} at the start and "
+        f"{os.getloadavg()[0]:.2f} at the end; {describe_machine()}"
+    )
     title = "Medians, the sides taken in turn"
     print_report(
         rows, f"QUICK LOOK, not for the record. {title}" if arguments.quick else title, notes
@@ -54,32 +57,21 @@ def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         "python -m benchmarks", description="Measure everything beside its peer; print a table."
     )
+    add_data_option(parser)
     parser.add_argument(
-        "--data",
-        type=Path,
-        default=DATA,
-        metavar="FOLDER",
-        help="with the four compressed MNIST files (default: ../shared/mnist beside the project)",
+        "--quick", action="store_true", help="once for what takes long, and change no file"
     )
     parser.add_argument(
-        "--quick", action="store_true", help="once for what takes long, and change no results.json"
+        "--beside-busy",
+        action="store_true",
+        help="keep one core busy meanwhile, for another column",
     )
     parser.add_argument(
-        "groups",
-        nargs="*",
-        metavar="GROUP",
-        help=f"measure only these of {', '.join(GROUPS)}",
+        "groups", nargs="*", metavar="GROUP", help=f"measure only these of {', '.join(GROUPS)}"
     )
     arguments = parser.parse_args()
     if unknown := set(arguments.groups) - set(GROUPS):
         parser.error(f"expected groups of {', '.join(GROUPS)}, found {', '.join(sorted(unknown))}")
-    names = [f"{name}.gz" for name in FILES.values()]
-    missing = [name for name in names if not (arguments.data / name).is_file()]
-    if missing:
-        parser.error(
-            f"expected the four compressed MNIST files in {arguments.data.resolve()}, found no "
-            f"{', '.join(missing)}: put them there, or name their folder with --data"
-        )
     return arguments
 
 

@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import os
-import platform
 import random
 import statistics
 import sys
 import time
-from dataclasses import asdict, dataclass
-from datetime import date
+from dataclasses import dataclass
 from functools import partial
-from importlib.metadata import version
-from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from rich.console import Console
@@ -25,9 +19,7 @@ if TYPE_CHECKING:
 SHORT_RUNS = 9  # of each side, of what takes a second at most
 LONG_RUNS = 5  # of what takes longer
 UNITS_PER_SECOND = {"s": 1, "ms": 1e3}
-DIGITS = 4  # significant ones, in the file
 COLUMNS = 120  # of the table, where it is no terminal that has a width
-PACKAGES = ("torch", "scikit-learn", "skorch", "onnxruntime", "kedro")
 
 T = TypeVar("T")
 
@@ -134,7 +126,7 @@ def check_accuracy(what: str, ours: float, theirs: float, tolerance: float) -> N
 
 
 def print_report(rows: Iterable[Row], title: str, notes: Iterable[str]) -> None:
-    """Print a table of the rows, then the notes, and where all this was measured."""
+    """Print a table of the rows, then the notes."""
     table = Table("what", "peer", title=title, title_justify="left")
     for column in ("ours", "theirs", "ratio", "goal", "runs"):
         table.add_column(column, justify="right", no_wrap=True)
@@ -144,33 +136,9 @@ def print_report(rows: Iterable[Row], title: str, notes: Iterable[str]) -> None:
         table.add_row(row.name, row.peer, *numbers)
     console = Console(highlight=False)
     console = console if console.is_terminal else Console(width=COLUMNS, highlight=False)
-    console.print(table, *notes, describe_machine(), sep="\n")
+    console.print(table, *notes, sep="\n")
 
 
 def readable(value: float) -> str:
     """Return a number as people read it."""
     return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"  # noqa: PLR2004 (three digits)
-
-
-def write_results(group: str, rows: Iterable[Row], path: Path) -> None:
-    """Put the rows of a group in the place of its earlier ones, in a JSON list."""
-    results = [row for row in json.loads(path.read_text()) if row["group"] != group]
-    for row in rows:
-        found = {"group": group, "date": date.today().isoformat(), **asdict(row)}
-        for name in ("ours", "theirs", "ratio"):
-            found[name] = float(f"{getattr(row, name):.{DIGITS}g}")
-        results.append(found)
-    path.write_text(f"{json.dumps(results, indent=2)}\n")
-
-
-def describe_machine() -> str:
-    """Return where, with what and when this was measured, as a line."""
-    path = Path("/proc/cpuinfo")  # Linux has it
-    lines = path.read_text().splitlines() if path.is_file() else []
-    models = (line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
-    processor = next(models, platform.processor() or platform.machine())
-    packages = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
-    return (
-        f"{processor}, {os.cpu_count()} cores; Python {platform.python_version()}, {packages}; "
-        f"{date.today().isoformat()}"
-    )

@@ -7,7 +7,7 @@ pictures was tuned on photographs of training digits.
 
 from __future__ import annotations
 
-import sys
+import argparse
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -16,7 +16,7 @@ from tempfile import TemporaryDirectory
 import pandas as pd
 
 from benchmarks.commands import KEDRO, PROJECT, run
-from benchmarks.data import load_mnist
+from benchmarks.data import add_data_option, load_mnist
 from mnist_kedro.evaluation.metrics import percent, wilson_interval
 from tests.photographs import photograph
 
@@ -26,7 +26,9 @@ PREDICTIONS = PROJECT / "data/07_model_output/predictions.csv"
 
 def main() -> None:
     """Print the accuracy, and how many photographs were read with a warning."""
-    _, _, images, labels = load_mnist(Path(sys.argv[1]) if len(sys.argv) > 1 else DATA)
+    parser = argparse.ArgumentParser("python -m benchmarks.photographs", description=main.__doc__)
+    add_data_option(parser)
+    _, _, images, labels = load_mnist(parser.parse_args().data)
     with TemporaryDirectory() as folder:
         with ProcessPoolExecutor() as pool:
             write = partial(write_photograph, Path(folder))

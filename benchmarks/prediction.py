@@ -1,4 +1,4 @@
-"""Predictions of `cnn`: its pickle and ONNX Runtime, against the bare PyTorch network."""
+"""Predictions of `cnn`, with `Deskew`: its pickle, against the bare network and ONNX Runtime."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ import numpy as np
 from benchmarks.bare_script import predict_with_network
 from benchmarks.data import load_mnist
 from benchmarks.measure import Row, announce, in_turn
-from benchmarks.training import candidate_classifier
+from benchmarks.training import default_candidate
+from mnist_kedro.classifiers.build import build_classifier
 from mnist_kedro.classifiers.onnx_export import export_to_onnx
 from mnist_kedro.formats.onnx_predict import load_onnx
 
@@ -21,8 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
-
-    from mnist_kedro.classifiers import TorchClassifier
+    from sklearn.pipeline import Pipeline
 
     Images = NDArray[np.uint8]  # (n, 28, 28)
     Predict = Callable[[Images], NDArray[np.integer]]  # images to labels
@@ -41,10 +41,12 @@ FEW = 5  # images of 10,000 that two ways of computing may read differently
 def measure_group(folder: Path, runs: int) -> tuple[list[Row], list[str]]:
     """Return the rows of each peer."""
     images, labels, test_images, _ = load_mnist(folder)
-    classifier = candidate_classifier("cnn", epochs=1).fit(images[:SAMPLE], labels[:SAMPLE])
+    classifier: Pipeline = build_classifier(default_candidate("cnn", epochs=1), seed=0)
+    classifier.fit(images[:SAMPLE], labels[:SAMPLE])
+    deskew, network = classifier[0].transform, classifier[-1].network_
     sides: dict[str, Predict] = {
         "pickle": pickle.loads(pickle.dumps(classifier)).predict,
-        "bare PyTorch network": partial(predict_with_network, classifier.network_),
+        "bare PyTorch network": lambda images: predict_with_network(network, deskew(images)),
         ONNX_RUNTIME: onnx_side(classifier),
     }
     check_same_labels(sides, test_images)
@@ -59,7 +61,7 @@ def measure_group(folder: Path, runs: int) -> tuple[list[Row], list[str]]:
     return rows, []
 
 
-def onnx_side(classifier: TorchClassifier) -> Predict:
+def onnx_side(classifier: Pipeline) -> Predict:
     """Return the labels' prediction of the classifier's ONNX export."""
     probabilities = load_onnx(export_to_onnx(classifier))
     return lambda images: probabilities(images).argmax(axis=1)

@@ -16,5 +16,5 @@ def measure_group(_folder: Path, _runs: int) -> tuple[list[Row], list[str]]:
         run((*KEDRO, *new), Path(folder))
         listing = (*KEDRO, "registry", "list")
         empty = Path(folder) / "empty"
-        peers = {"empty Kedro project": (lambda: run(listing, empty), "<= 1.3")}
+        peers = {"empty Kedro project": (lambda: run(listing, empty), "<= 1.2")}
         return compare("kedro registry list", lambda: run(listing, PROJECT), peers), []

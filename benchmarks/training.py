@@ -1,20 +1,17 @@
 """One epoch of `mlp_128` and of `cnn`, against others that train the same network.
 
-The settings are those of `conf/base/parameters_model_training.yml`, but for the augmentation of
-`cnn`, which the others do not have. Ours and the bare loop compute as that file says, in half
-precision, channels-last and with a fused AdamW where it pays; the others in single precision and
-without these, as their users do. A row says what single precision would cost us.
+The settings are those of `conf/base`, but for `Deskew` and the augmentation, which the others do
+not have. Ours and the bare loop take the threads that it says, channels-last and a fused AdamW; the
+others all threads and none of these, as their users do.
 """
 
 from __future__ import annotations
 
 import warnings
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-import yaml
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier
@@ -22,19 +19,18 @@ from skorch import NeuralNetClassifier
 from torch.utils.data import DataLoader, TensorDataset
 
 from benchmarks.bare_script import (
-    HALF,
-    cnn,
+    build_network,
     fit_network,
     flatten_and_scale,
-    mlp,
     predict_with_network,
 )
-from benchmarks.data import load_mnist
+from benchmarks.data import load_mnist, read_parameters
 from benchmarks.measure import SHORT_RUNS, Row, check_accuracy, compare
 from mnist_kedro.classifiers.build import Candidate, build_classifier
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -42,54 +38,44 @@ if TYPE_CHECKING:
 
     Predict = Callable[[NDArray[np.uint8]], NDArray[Any]]  # images to labels
 
-SETTINGS = Path(__file__).resolve().parents[1] / "conf/base/parameters_model_training.yml"
 SAMPLE = 10_000  # images of an epoch of `cnn`, which takes long
 SAME_ARITHMETIC = 0.015  # by which the bare loop's accuracy may differ from ours
 SAME_NETWORK = 0.05  # the same for the others, whose learning rate follows no cycle
-NETWORKS = {"mlp_128": lambda: mlp(128), "cnn": cnn}
 
 
-def candidate_classifier(name: str, **changes: object) -> TorchClassifier:
-    """Return the unfitted classifier of a candidate of the default run, with these changes."""
-    settings = yaml.safe_load(SETTINGS.read_text(encoding="utf-8"))["candidates"][name]
-    classifier: TorchClassifier = build_classifier(Candidate.model_validate(settings), seed=0)
-    return classifier.set_params(**changes)
+def default_candidate(name: str, **changes: object) -> Candidate:
+    """Return a candidate of the default run, with these hyperparameters changed."""
+    settings = read_parameters()["candidates"][name]
+    settings["hyperparameters"] |= changes
+    return Candidate.model_validate(settings)
 
 
 class OneEpoch:
     """The sides; each method trains anew, from data in memory as that side wants it."""
 
-    def __init__(self, candidate: str, folder: Path, n: int | None = None) -> None:
+    def __init__(self, name: str, folder: Path, n: int | None = None) -> None:
         images, labels, self.test_images, self.test_labels = (
             array.copy() for array in load_mnist(folder)
         )
         self.images, self.labels = images[:n], labels[:n]
         self.features = self.images.astype(np.float32) / np.float32(255)
         self.targets = self.labels.astype(np.int64)
-        self.classifier = candidate_classifier(candidate, epochs=1, augmentation=None)
-        self.build = NETWORKS[candidate]
+        candidate = default_candidate(name, epochs=1, augmentation=None)
+        self.settings = candidate.hyperparameters
+        without = candidate.model_copy(update={"transformers": []})
+        self.classifier: TorchClassifier = build_classifier(without, seed=0)
+
+    def build(self) -> torch.nn.Module:
+        """Build the network."""
+        return build_network(self.settings["network"], self.settings["network_options"])
 
     def ours(self) -> Predict:
         """Train with the project's classifier, on `uint8`."""
         return clone(self.classifier).fit(self.images, self.labels).predict
 
-    def in_single_precision(self) -> Predict:
-        """Train with the project's classifier, computing as the others do."""
-        classifier = clone(self.classifier).set_params(precision="float32")
-        return classifier.fit(self.images, self.labels).predict
-
     def bare_loop(self) -> Predict:
         """Train with a loop that does the same arithmetic and nothing else, on `uint8`."""
-        return fit_network(
-            self.build(),
-            self.images,
-            self.labels,
-            epochs=1,
-            batch_size=self.classifier.batch_size,
-            learning_rate=self.classifier.learning_rate,
-            weight_decay=self.classifier.weight_decay,
-            half=HALF and self.classifier.precision == "auto",
-        )
+        return fit_network(self.images, self.labels, **self.settings)
 
     def data_loader(self) -> Predict:
         """Train with PyTorch's `DataLoader` and the loop of its tutorials, on `float32`."""
@@ -149,9 +135,8 @@ def measure_group(folder: Path, runs: int) -> tuple[list[Row], list[str]]:
     small, large = OneEpoch("mlp_128", folder), OneEpoch("cnn", folder, SAMPLE)
     scikit_learn = {"scikit-learn MLPClassifier": (small.scikit_learn, "")}
     rows, note = compare_epochs("one epoch of mlp_128", small, SHORT_RUNS, scikit_learn)
-    single = {"the same in single precision": (large.in_single_precision, "")}
     name = f"one epoch of cnn, {SAMPLE:,} images"
-    more_rows, another_note = compare_epochs(name, large, runs, single)
+    more_rows, another_note = compare_epochs(name, large, runs)
     return [*rows, *more_rows], [note, another_note]
 
 
