@@ -35,14 +35,14 @@ def main() -> None:
     """Fit what is missing; print the summary and write it into the page."""
     parser = argparse.ArgumentParser("python -m benchmarks.seeds", description=main.__doc__)
     add_data_option(parser)
-    parser.add_argument("--env", action="append", help="once or more (default: base, thorough)")
-    parser.add_argument("--seeds", type=int, help="from 0 (default: 10, of others than base 5)")
-    parser.add_argument("--candidate", default="cnn", help="the champion (default: cnn)")
+    parser.add_argument("--env", action="append", choices=ENVIRONMENTS, help="default: each")
+    parser.add_argument("--seeds", type=int, help="from 0 (default: 10 of base, 5 of thorough)")
+    parser.add_argument("--candidate", default="cnn", choices=read_parameters()["candidates"])
     arguments = parser.parse_args()
     os.environ["CUDA_VISIBLE_DEVICES"] = ""
     arrays = load_mnist(arguments.data)
     for environment in arguments.env or ENVIRONMENTS:
-        count = arguments.seeds or ENVIRONMENTS.get(environment, 5)
+        count = arguments.seeds or ENVIRONMENTS[environment]
         fit_missing(arrays, environment, arguments.candidate, count)
     text = summary(read_fits(FITS))
     write_into_page("benchmarks.seeds", text)
