@@ -24,6 +24,11 @@ IMAGE = (28, 28)
         ),
         ("cnn", {"channels": [2, 2, 2, 2], "hidden_units": []}, 52 + 3 * 102 + 30),
         ("cnn", {"channels": [2], "kernel_size": 3, "hidden_units": []}, 20 + 10 * 393),
+        (
+            "cnn",
+            {"channels": [2, 3], "convolutions": 2, "batch_norm": True, "hidden_units": []},
+            52 + 4 + (25 * 2 + 1) * 3 + 6 + (25 * 3 + 1) * 3 + 6 + 10 * (7 * 7 * 3 + 1),
+        ),
         ("cnn", {"channels": [2], "batch_norm": True, "hidden_units": []}, 52 + 4 + 10 * 393),
     ],
 )

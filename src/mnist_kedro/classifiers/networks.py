@@ -26,6 +26,7 @@ class CnnOptions(Parameters):
 
     channels: tuple[PositiveInt, ...] = Field((16, 32), min_length=1, max_length=4)
     kernel_size: PositiveInt = 5
+    convolutions: PositiveInt = 1  # before each pooling but the first, where they cost most
     batch_norm: bool = False
     hidden_units: tuple[PositiveInt, ...] = (128,)
     dropout: float = Field(0.0, ge=0, lt=1)
@@ -42,7 +43,7 @@ def mlp(input_shape: tuple[int, ...], n_classes: int, options: MlpOptions) -> nn
 
 
 def cnn(input_shape: tuple[int, ...], n_classes: int, options: CnnOptions) -> nn.Sequential:
-    """Build a LeNet: per channel entry a convolution and 2x2 pooling, then an `mlp`.
+    """Build a LeNet: per channel entry convolutions and 2x2 pooling, then an `mlp`.
 
     LeCun et al., 1998, "Gradient-based learning applied to document recognition", with ReLU and
     maximum pooling in place of its sigmoids and averages. The shapes are those of the defaults.
@@ -58,14 +59,18 @@ def cnn(input_shape: tuple[int, ...], n_classes: int, options: CnnOptions) -> nn
     height, width = input_shape
     layers: list[nn.Module] = [nn.Unflatten(1, (1, height))]  # (n, 28, 28) -> (n, 1, 28, 28)
     inputs = 1
-    for outputs in options.channels:
-        # -> (n, 16, 28, 28)
-        layers += [nn.Conv2d(inputs, outputs, options.kernel_size, padding="same")]
-        # Pooled first: what follows has a quarter of the numbers to look at.
-        layers += [nn.MaxPool2d(2)]  # -> (n, 16, 14, 14), then (n, 32, 7, 7)
-        layers += [nn.BatchNorm2d(outputs)] if options.batch_norm else []
-        layers += [nn.ReLU()]
-        inputs, height, width = outputs, height // 2, width // 2
+    for block, outputs in enumerate(options.channels):
+        n_convolutions = options.convolutions if block else 1
+        for number in range(1, n_convolutions + 1):
+            # -> (n, 16, 28, 28)
+            layers += [nn.Conv2d(inputs, outputs, options.kernel_size, padding="same")]
+            # Pooled first: what follows has a quarter of the numbers to look at.
+            # -> (n, 16, 14, 14), then (n, 32, 7, 7)
+            layers += [nn.MaxPool2d(2)] if number == n_convolutions else []
+            layers += [nn.BatchNorm2d(outputs)] if options.batch_norm else []
+            layers += [nn.ReLU()]
+            inputs = outputs
+        height, width = height // 2, width // 2
     if options.batch_norm and height == width == 1:
         raise UserError(
             f"expected fewer than {len(options.channels)} 'channels' with 'batch_norm': they leave "
