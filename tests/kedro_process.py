@@ -27,7 +27,6 @@ IMPORTED = [
     "kedro_datasets.plotly.json_dataset",
     "matplotlib.pyplot",
     "onnxruntime",
-    "onnxscript.function_libs.torch_lib.ops",
     "pandas",
     "plotly.subplots",
     "scipy.stats",
@@ -36,7 +35,7 @@ IMPORTED = [
     "sklearn.metrics",
     "sklearn.pipeline",
     "skl2onnx",
-    "torch.export.experimental",  # and with it what exports networks
+    "torch.onnx",
 ]
 context = multiprocessing.get_context("forkserver")
 context.set_forkserver_preload(IMPORTED)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import copy
+import gc
 import multiprocessing
 import os
 import re
@@ -111,6 +113,9 @@ def stopped_by_signals() -> Iterator[None]:
 
 
 def _run(**options: Any) -> dict[str, Any]:  # noqa: ANN401 (Kedro's)
+    # What a run imports, a million objects, is no garbage: to look through it took seconds.
+    gc.set_threshold(50_000)
+    atexit.register(gc.freeze)
     with one_sentence(), stopped_by_signals():
         try:
             return cast("Callable[..., dict[str, Any]]", kedro_run.callback)(**options)

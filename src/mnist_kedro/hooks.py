@@ -34,7 +34,7 @@ PROVENANCE = "provenance"  # the dataset that describes the run itself
 READ_BY_HOOKS = {"tracking"}  # parameters
 PACKAGES = (
     *("cleanlab", "kedro", "kedro-datasets", "matplotlib", "numpy", "onnx", "onnxruntime"),
-    *("onnxscript", "optuna", "pandas", "pillow", "plotly", "scikit-learn", "scipy", "skl2onnx"),
+    *("optuna", "pandas", "pillow", "plotly", "scikit-learn", "scipy", "skl2onnx"),
     "torch",
 )
 

@@ -53,7 +53,7 @@ class Deskew(TransformerMixin, BaseEstimator):
 
 def _places(pixels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Return the row, `(n, height, 1)`, and column, `(n, height, width)`, each pixel comes from."""
-    height, width = pixels.shape[1:]
+    height, width = map(int, pixels.shape[1:])  # in the ONNX export, sizes would be `float32`
     rows = torch.arange(height, dtype=torch.float64)[:, None]
     columns = torch.arange(width, dtype=torch.float64)
     ink = pixels.sum(dim=(1, 2), keepdim=True).clamp(min=1)

@@ -7,9 +7,9 @@ Scaling and all other changes of the images are part of it.
 from __future__ import annotations
 
 import copy
-import logging
 import textwrap
 import warnings
+from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -35,9 +35,6 @@ if TYPE_CHECKING:
 
 OPSETS = {"": 20, "ai.onnx.ml": 3}  # versions of ONNX's operators: what PyTorch writes, too
 TOLERANCE = 1e-4  # of a probability
-
-# It warns that there is no torchvision. PyTorch forgets levels that were set before its import.
-logging.getLogger("torch.onnx").setLevel(logging.ERROR)
 
 
 class OnnxExportError(UserError):
@@ -136,22 +133,21 @@ def _flatten_and_scale(images: torch.Tensor) -> torch.Tensor:
 
 def _trace(parts: list[nn.Module], output: str) -> onnx.ModelProto:
     """Return the ONNX model of what these do to images, one after the other."""
-    from onnxscript.ir.passes.common import ClearMetadataAndDocStringPass
-
-    with warnings.catch_warnings(action="ignore"):  # about what the exporter itself will change
-        program: Any = torch.onnx.export(
+    exported = BytesIO()
+    # By PyTorch's older exporter, against its advice: 0.1 s in the place of 3, and 800 modules
+    # fewer. Both give the same predictions.
+    with warnings.catch_warnings(action="ignore"):
+        torch.onnx.export(
             nn.Sequential(*parts).eval(),
             (torch.zeros(2, 28, 28, dtype=torch.uint8),),
+            exported,  # type: ignore[arg-type]
             input_names=["images"],
             output_names=[output],
-            dynamic_shapes=({0: torch.export.Dim("n")},),
+            dynamic_axes={"images": {0: "n"}, output: {0: "n"}},
             opset_version=OPSETS[""],
-            dynamo=True,
-            verbose=False,
+            dynamo=False,
         )
-    ClearMetadataAndDocStringPass()(program.model)  # they name folders of this machine
-    model: onnx.ModelProto = program.model_proto
-    return model
+    return onnx.load_from_string(exported.getvalue())
 
 
 def _convert(estimator: Any) -> onnx.ModelProto:  # noqa: ANN401 (any of scikit-learn's)
