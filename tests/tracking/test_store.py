@@ -146,7 +146,7 @@ def test_four_runs_at_once_succeed_where_the_first_one_was_killed_while_it_made_
     killed.start()
     killed.join()
     assert killed.exitcode == -signal.SIGKILL
-    assert (tmp_path / "mlflow.db").exists()
+    assert not (tmp_path / "mlflow.db").exists()
     processes = [fork.Process(target=open_and_run, args=(tmp_path,)) for _ in range(4)]
     for process in processes:
         process.start()

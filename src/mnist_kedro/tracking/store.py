@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import platform
 import re
+import secrets
 import sqlite3
 from contextlib import closing, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Literal
 
+from mnist_kedro.datasets.files import write_whole
 from mnist_kedro.parameters import Name, Parameters, UserError, public_address
 
 if TYPE_CHECKING:
@@ -80,8 +82,8 @@ def open_store(parameters: TrackingParameters, project: Path) -> MlflowClient:
 
     # Two processes that make the same tables break each other's.
     with nullcontext() if is_server(uri) else FileLock(project / "mlflow.db.lock"):
-        if uri == _local_database(project):
-            _remove_half_made(project / "mlflow.db")
+        if uri == _local_database(project) and not (file := project / "mlflow.db").exists():
+            _make_database(file)
         _ask_for_sign_of_life(uri)
         client = MlflowClient(uri)
         client.search_experiments(max_results=1)
@@ -167,13 +169,14 @@ def _ask_for_sign_of_life(uri: str) -> None:
         create_engine(uri, connect_args=limit, poolclass=NullPool).connect().close()
 
 
-def _remove_half_made(file: Path) -> None:
-    """Remove a database that a killed run has begun: MLflow makes its first experiment last."""
-    if file.is_file():
-        with closing(sqlite3.connect(file)) as database:
-            tables = database.execute("SELECT name FROM sqlite_master").fetchall()
-            whole = ("experiments",) in tables and database.execute(
-                "SELECT * FROM experiments"
-            ).fetchone()
-        if not whole:
-            file.unlink()
+def _make_database(file: Path) -> None:
+    """Make MLflow's database, whole or absent.
+
+    In memory first: of a file, MLflow would let the disk confirm hundreds of changes, one by one.
+    """
+    from mlflow import MlflowClient
+
+    memory = f"file:{secrets.token_hex()}?mode=memory&cache=shared"
+    MlflowClient(f"sqlite:///{memory}&uri=true").search_experiments(max_results=1)
+    with closing(sqlite3.connect(memory, uri=True)) as database, write_whole(file) as whole:
+        whole.write(database.serialize())
