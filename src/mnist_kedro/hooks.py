@@ -18,7 +18,6 @@ from omegaconf import OmegaConf
 
 import mnist_kedro
 from mnist_kedro.parameters import UserError, unknown_name
-from mnist_kedro.run.lock import release, take_version
 from mnist_kedro.run.versions import is_parameter, pin_versions
 
 if TYPE_CHECKING:
@@ -89,6 +88,8 @@ class ProjectHooks:
         Raises:
             UserError: An input is not there, or another run has the same version.
         """
+        from mnist_kedro.run.lock import take_version
+
         project, run_id = Path(run_params["project_path"]), run_params["run_id"]
         if missing := sorted(name for name in pipeline.inputs() if _is_missing(catalog, name)):
             raise UserError(
@@ -149,6 +150,8 @@ class ProjectHooks:
             self._end(run_params)
 
     def _end(self, run_params: dict[str, Any]) -> None:
+        from mnist_kedro.run.lock import release
+
         if lock := self._locks.pop(run_params["run_id"], None):
             release(lock)
 

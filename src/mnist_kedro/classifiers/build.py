@@ -7,9 +7,9 @@ import inspect
 import json
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
-import numpy as np
 from pydantic import Field, model_validator
 
+from mnist_kedro.lazy import np
 from mnist_kedro.parameters import Parameters, UserError, unknown_name
 
 if TYPE_CHECKING:

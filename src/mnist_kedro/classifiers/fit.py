@@ -5,10 +5,8 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from mnist_kedro.classifiers.build import Candidate, build_classifier
-from mnist_kedro.lazy import pd
+from mnist_kedro.lazy import np, pd
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -5,10 +5,9 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from mnist_kedro.data.dataset_spec import MAX_CLASSES
 from mnist_kedro.data.sources import Arrays
+from mnist_kedro.lazy import np
 from mnist_kedro.parameters import UserError
 
 if TYPE_CHECKING:

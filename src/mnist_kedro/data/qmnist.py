@@ -6,7 +6,6 @@ import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import numpy as np
 from pydantic import Field
 
 from mnist_kedro.data.dataset_spec import FILES, PublishedFiles
@@ -15,6 +14,7 @@ from mnist_kedro.data.picture_folders import read_pictures
 from mnist_kedro.data.sources import find_file, read_files
 from mnist_kedro.formats.idx import IdxFormatError, idx_sha256, read_idx
 from mnist_kedro.formats.mnist_format import SIDE
+from mnist_kedro.lazy import np
 from mnist_kedro.parameters import UserError
 
 if TYPE_CHECKING:

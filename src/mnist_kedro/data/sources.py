@@ -5,10 +5,9 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import numpy as np
-
 from mnist_kedro.formats.idx import INTEGER, UNSIGNED_BYTE, IdxFormatError, idx_sha256, read_idx
 from mnist_kedro.formats.mnist_format import SIDE, bring_to_format
+from mnist_kedro.lazy import np
 from mnist_kedro.parameters import UserError
 
 if TYPE_CHECKING:
@@ -24,7 +23,7 @@ FORMATS = {  # by the last word of a file's key: the shape of an item, and IDX's
     "labels": ((), UNSIGNED_BYTE),
     "numbers": ((8,), INTEGER),  # QMNIST's, eight per image: the first is its label
 }
-GREY = np.iinfo(np.uint8).max // 2  # between paper and ink
+GREY = 127  # between paper and ink
 FULL = 16  # the darkest ink of scikit-learn's digits
 
 

@@ -6,11 +6,9 @@ import hashlib
 import tempfile
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from mnist_kedro.data.sources import verify_data
 from mnist_kedro.formats.idx import MAX_UNPACKED_BYTES, parts
+from mnist_kedro.lazy import NDArray, np
 from mnist_kedro.parameters import UserError
 
 if TYPE_CHECKING:
@@ -18,7 +16,7 @@ if TYPE_CHECKING:
 
     from mnist_kedro.lazy import pd
 
-Labelled = tuple[NDArray[np.uint8], NDArray[np.uint8]]  # images (n, 28, 28) and labels (n,)
+    Labelled = tuple[NDArray[np.uint8], NDArray[np.uint8]]  # images (n, 28, 28) and labels (n,)
 
 
 def take_splits(

@@ -6,10 +6,8 @@ import math
 from textwrap import fill, shorten
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from mnist_kedro.evaluation.metrics import expected_calibration_error
-from mnist_kedro.lazy import Figure, pd
+from mnist_kedro.lazy import Figure, np, pd
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping, Sequence

@@ -9,10 +9,8 @@ import pickle
 import time
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from mnist_kedro.classifiers.fit import count_weights, predict_probabilities
-from mnist_kedro.lazy import pd
+from mnist_kedro.lazy import np, pd
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -6,12 +6,9 @@ import math
 from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from mnist_kedro.evaluation.figures import QUIET, plain
 from mnist_kedro.evaluation.metrics import score_classes
-from mnist_kedro.lazy import Figure, pd
+from mnist_kedro.lazy import Figure, NDArray, np, pd
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping, Sequence

@@ -15,8 +15,7 @@ import zlib
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-import numpy as np
-
+from mnist_kedro.lazy import np
 from mnist_kedro.parameters import UserError
 
 if TYPE_CHECKING:
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 UNSIGNED_BYTE, INTEGER = 0x08, 0x0C  # types
-DTYPES: dict[int, np.dtype[Any]] = {UNSIGNED_BYTE: np.dtype("u1"), INTEGER: np.dtype(">i4")}
+DTYPES = {UNSIGNED_BYTE: "u1", INTEGER: ">i4"}
 GZIP_MAGIC = b"\x1f\x8b"
 MAX_UNPACKED_BYTES = 2**30  # a compressed file is unpacked in memory; a raw one is mapped
 PART = 2**22  # bytes that are read at once
@@ -51,7 +50,7 @@ def read_idx(path: Path, item_shape: Sequence[int] = (), kind: int = UNSIGNED_BY
         IdxFormatError: The file is anything else, or damaged.
         OSError: The file cannot be opened or read.
     """
-    path, dtype = Path(path), DTYPES[kind]
+    path, dtype = Path(path), np.dtype(DTYPES[kind])
     with path.open("rb") as file:
         is_compressed = file.read(len(GZIP_MAGIC)) == GZIP_MAGIC
         file.seek(0)
@@ -88,7 +87,7 @@ def _read_gzip(file: IO[bytes], path: Path, item_shape: tuple[int, ...], kind: i
     try:
         with gzip.open(file) as unpacked:
             shape = _read_header(unpacked, path, item_shape, kind)
-            expected = math.prod(shape) * DTYPES[kind].itemsize
+            expected = math.prod(shape) * np.dtype(DTYPES[kind]).itemsize
             if expected > MAX_UNPACKED_BYTES:
                 raise IdxFormatError(
                     f"{path}: expected at most {MAX_UNPACKED_BYTES:,} bytes of compressed data, "

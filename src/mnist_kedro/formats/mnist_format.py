@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
+from mnist_kedro.lazy import np
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

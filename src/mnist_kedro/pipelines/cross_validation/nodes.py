@@ -5,15 +5,13 @@ from __future__ import annotations
 import logging
 from typing import Annotated, Any
 
-import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field
 
 from mnist_kedro.classifiers.build import Candidate
 from mnist_kedro.classifiers.fit import fit_classifier
 from mnist_kedro.data.splits import take_splits
 from mnist_kedro.evaluation.metrics import by_candidate, mcnemar_p_values, percent, predict_labels
-from mnist_kedro.lazy import pd
+from mnist_kedro.lazy import NDArray, np, pd
 from mnist_kedro.parameters import Parameters, UserError
 
 COLUMNS = ["candidate", "folds", "images", "fold_accuracy_mean", "fold_accuracy_std"]

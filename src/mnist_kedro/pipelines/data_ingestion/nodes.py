@@ -8,8 +8,6 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, Self
 
-import numpy as np
-from numpy.typing import NDArray
 from pydantic import model_validator
 
 from mnist_kedro.data.dataset_spec import FILES, DatasetSpec
@@ -18,7 +16,7 @@ from mnist_kedro.data.picture_folders import load_pictures, read_pictures
 from mnist_kedro.data.sources import Arrays, bring_to_order, embedded_digits, load_folder
 from mnist_kedro.evaluation.figures import plot_sample_grid
 from mnist_kedro.formats.idx import idx_sha256, parts
-from mnist_kedro.lazy import Figure
+from mnist_kedro.lazy import Figure, NDArray, np
 from mnist_kedro.parameters import Name, UserError, unknown_name
 
 EMBEDDED_NAME = "embedded digits (not MNIST)"

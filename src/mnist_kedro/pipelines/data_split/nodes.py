@@ -5,11 +5,9 @@ from __future__ import annotations
 import logging
 from typing import Annotated
 
-import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field
 
-from mnist_kedro.lazy import pd
+from mnist_kedro.lazy import NDArray, np, pd
 from mnist_kedro.parameters import Parameters, UserError
 
 logger = logging.getLogger(__name__)

@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-import numpy as np
 import yaml
-from numpy.typing import NDArray
 
 from mnist_kedro.evaluation.metrics import BINS, accuracy_text, percent, score_classes
-from mnist_kedro.lazy import pd
+from mnist_kedro.lazy import NDArray, np, pd
 
 LISTED = 10  # mistakes and suspects
 # A sentence a line: plain text that people can read, and Markdown.

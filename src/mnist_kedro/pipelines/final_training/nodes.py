@@ -9,9 +9,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from mnist_kedro.classifiers.build import Candidate, Classifier
 from mnist_kedro.classifiers.fit import fit_classifier
 from mnist_kedro.data.qmnist import ExtraTest, Qmnist, load_extra_test
@@ -26,7 +23,7 @@ from mnist_kedro.evaluation.metrics import (
     wilson_interval,
 )
 from mnist_kedro.formats.idx import idx_sha256
-from mnist_kedro.lazy import Figure, pd
+from mnist_kedro.lazy import Figure, NDArray, np, pd
 from mnist_kedro.parameters import Parameters, UserError
 
 logger = logging.getLogger(__name__)

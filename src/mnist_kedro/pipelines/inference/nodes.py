@@ -7,14 +7,12 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import numpy as np
-from numpy.typing import NDArray
 from pydantic import AfterValidator
 
 from mnist_kedro.classifiers.build import Classifier
 from mnist_kedro.evaluation.figures import plot_contact_sheet
 from mnist_kedro.evaluation.metrics import predict_labels
-from mnist_kedro.lazy import Figure, pd
+from mnist_kedro.lazy import Figure, NDArray, np, pd
 from mnist_kedro.parameters import Parameters, UserError
 
 if TYPE_CHECKING:

@@ -5,15 +5,13 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field
 
 from mnist_kedro.classifiers.build import Candidate, Classifier
 from mnist_kedro.classifiers.fit import fit_classifier
 from mnist_kedro.data.splits import splits_sha256, take_splits
 from mnist_kedro.evaluation.metrics import confidence_threshold, score_classifier
-from mnist_kedro.lazy import pd
+from mnist_kedro.lazy import NDArray, np, pd
 from mnist_kedro.parameters import Parameters
 
 

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from mnist_kedro.data.sources import verify_data
 from mnist_kedro.evaluation.metrics import by_candidate, predict_labels, score_predictions
-from mnist_kedro.lazy import pd
+from mnist_kedro.lazy import NDArray, np, pd
 from mnist_kedro.parameters import UserError
 
 COLUMNS = ["candidate", "test_accuracy", "test_accuracy_low", "test_accuracy_high", "data"]

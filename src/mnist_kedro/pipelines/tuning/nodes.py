@@ -7,21 +7,21 @@ import json
 import logging
 from typing import TYPE_CHECKING, Any, Self
 
-import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
 from mnist_kedro.classifiers.build import Candidate
 from mnist_kedro.classifiers.fit import count_weights, fit_classifier
-from mnist_kedro.data.splits import Labelled, take_splits
+from mnist_kedro.data.splits import take_splits
 from mnist_kedro.evaluation.charts import chart_accuracy_against_cost
 from mnist_kedro.evaluation.metrics import percent, wilson_interval
-from mnist_kedro.lazy import Chart, pd
+from mnist_kedro.lazy import Chart, NDArray, np, pd
 from mnist_kedro.parameters import Parameters, UserError
 
 if TYPE_CHECKING:
     from optuna import Study, Trial
     from optuna.trial import FrozenTrial
+
+    from mnist_kedro.data.splits import Labelled
 
 ESTIMATOR = "mnist_kedro.classifiers.TorchClassifier"
 UNPRUNED_TRIALS = 5  # before there is a median to compare with
