@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 CONFIDENCE = 0.95
 BINS = 15  # of confidence
-TIMED_SINGLE_PREDICTIONS = 30
+TIMED_SINGLE_PREDICTIONS = 10
 UNSURE = 0.02  # of the images that are read right have less than the `confidence_threshold`
 
 
