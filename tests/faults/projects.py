@@ -3,7 +3,6 @@
 import contextlib
 import sqlite3
 from concurrent.futures import ProcessPoolExecutor
-from pathlib import Path
 
 import yaml
 from kedro.framework.project import pipelines
@@ -15,7 +14,6 @@ from PIL import Image
 from tests.conftest import copy_project
 from tests.kedro_process import KedroProcess, context
 
-CANDIDATES = Path("conf", "base", "parameters_model_training.yml")
 EMBEDDED = {"data_ingestion": {"source": "embedded"}}
 RUNS = """
 SELECT value, status FROM runs JOIN tags USING (run_uuid)
@@ -38,10 +36,11 @@ class Project:
         (self.folder / "conf" / "local" / "parameters_tracking.yml").unlink()  # it switches it off
         (self.folder / "conf" / "local" / "parameters.yml").write_text(yaml.safe_dump(parameters))
         if candidates:
-            path = self.folder / CANDIDATES
-            settings = yaml.safe_load(path.read_text())
-            settings["candidates"] = {name: settings["candidates"][name] for name in candidates}
-            path.write_text(yaml.safe_dump(settings))
+            for path in self.folder.glob("conf/*/parameters*.yml"):  # of base and environments
+                settings = yaml.safe_load(path.read_text())
+                for name in {*settings.get("candidates", ())} - {*candidates}:
+                    del settings["candidates"][name]
+                path.write_text(yaml.safe_dump(settings))
 
     def start(self, *arguments):
         """Start `kedro run`."""

@@ -23,7 +23,7 @@ HAND_OVER = """([type, carrier, png]) => {
   const Kind = type === "paste" ? ClipboardEvent : DragEvent;
   document.body.dispatchEvent(new Kind(type, { [carrier]: data, bubbles: true }));
 }"""
-H = [[(0.2, 0.2), (0.2, 0.8)], [(0.8, 0.2), (0.8, 0.8)], [(0.2, 0.5), (0.8, 0.5)]]
+V = [[(0.2, 0.2), (0.5, 0.8), (0.8, 0.2)]]
 TAB_ORDER = ["Paper to draw on", "Undo", "Clear", "Choose a picture", "Ask it over HTTP."]
 
 pytestmark = [
@@ -288,8 +288,8 @@ def test_warns_and_tells_what_the_server_refuses(page, digit):
 
 
 def test_warns_of_what_may_not_be_a_digit_beside_its_best_guess(page, monkeypatch):
-    monkeypatch.setitem(digits.DIGITS, "H", H)
-    digits.draw(page, "H")
+    monkeypatch.setitem(digits.DIGITS, "V", V)
+    digits.draw(page, "V")
     doubt = "this may not be a digit"
     expect(page.locator("#remark")).to_have_text(doubt)
     expect(spoken(page)).to_have_text(re.compile(rf"^\d, \d+\.\d\s% sure\. {doubt}$"))

@@ -82,7 +82,7 @@ def test_metrics_are_named_by_their_split_and_are_those_that_were_saved(runs, lo
 def test_all_hyperparameters_also_those_that_no_file_names(runs):
     assert runs["logistic_regression"].data.params | {"penalty": ""} == {
         "estimator": "sklearn.linear_model.LogisticRegression",
-        "transformers": "[]",
+        "transformers": "['mnist_kedro.classifiers.Deskew']",
         "seed": "0",
         "C": "0.05",
         "class_weight": "None",
@@ -99,7 +99,7 @@ def test_all_hyperparameters_also_those_that_no_file_names(runs):
         "verbose": "0",
         "warm_start": "False",
     }
-    assert runs["cnn"].data.params["network_options.channels"] == "[32, 64, 128]"
+    assert runs["cnn"].data.params["network_options.channels"] == "[16, 32, 64]"
     assert runs["parent"].data.params["data_split.sample_size"] == "10000"
     champion = runs["final_model"].data.params
     reason = runs["parent"].data.tags["mlflow.note.content"]
