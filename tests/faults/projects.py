@@ -3,6 +3,7 @@
 import contextlib
 import sqlite3
 from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
 
 import yaml
 from kedro.framework.project import pipelines
