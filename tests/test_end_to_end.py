@@ -12,11 +12,8 @@ import mlflow
 import numpy as np
 import pytest
 import yaml
-from kedro.framework.session import KedroSession
-from kedro.framework.startup import bootstrap_project
 from PIL import Image
 
-from mnist_kedro.classifiers.build import Candidate
 from mnist_kedro.evaluation.metrics import percent
 from mnist_kedro.formats.onnx_predict import load_onnx
 from mnist_kedro.pipelines.data_ingestion.nodes import EMBEDDED_NAME
@@ -248,20 +245,6 @@ def test_an_environment_changes_what_it_names_and_keeps_the_rest(used_project, r
     (used_project / "conf/small/parameters.yml").write_text("data_split: {sample_size: 300}\n")
     run(run_kedro, used_project, "--pipelines=data_split", "--env=small")
     assert len(load(used_project, "splits")[0]) == 300
-
-
-def test_the_thorough_environment_has_better_settings_for_every_candidate(project):
-    bootstrap_project(project)
-    found = {}
-    for env in ("base", "thorough"):
-        with KedroSession.create(project, env=env) as session:
-            found[env] = session.load_context().params
-    assert found["thorough"]["data_split"].sample_size is None
-    for name in CANDIDATES:
-        base, thorough = (found[env]["candidates"][name] for env in ("base", "thorough"))
-        assert isinstance(thorough, Candidate)  # so it can be built
-        assert base.estimator == thorough.estimator
-        assert base != thorough
 
 
 def test_all_candidates_can_be_scored_on_the_test_images(used_project, run_kedro):

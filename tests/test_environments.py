@@ -8,6 +8,7 @@ import pytest
 from kedro.framework.session import KedroSession
 from kedro.framework.startup import bootstrap_project
 
+from mnist_kedro.classifiers.build import Candidate
 from mnist_kedro.data.dataset_spec import FILES
 from mnist_kedro.data.mirrors import DownloadError
 from mnist_kedro.data.sources import Arrays
@@ -118,3 +119,17 @@ def test_classes_and_checksums_are_complete(loaded):
     checksums = [sum256 for each in described for sum256 in each.sha256.values()]
     assert len(set(checksums)) == 4 * len(described)
     assert all(each.mirrors for each in described)
+
+
+@pytest.mark.parametrize("env", ["base", "thorough", "plain", "fashion_mnist", "emnist_letters"])
+def test_all_candidates_set_images_upright_but_for_plain_pixels_and_clothes(project, env):
+    bootstrap_project(project)
+    with KedroSession.create(project, env=env) as session:
+        parameters = session.load_context().params
+    upright = [] if env in ("plain", "fashion_mnist") else ["mnist_kedro.classifiers.Deskew"]
+    for name, candidate in parameters["candidates"].items():
+        assert isinstance(candidate, Candidate)  # so it can be built
+        assert candidate.transformers == upright
+        if upright == [] and name.startswith("mlp"):
+            assert candidate.hyperparameters["augmentation"] is None
+    assert (parameters["data_split"].sample_size is None) == (env == "thorough")
