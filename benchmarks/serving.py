@@ -57,9 +57,12 @@ class Server:
     key: str  # of the images in the request
 
 
-OURS = Server((*KEDRO, "demo", "--no-browser", "--port"), "/predict", "images")
-MLFLOW = ("models", "serve", "-m", "models:/MNIST@champion", "--env-manager", "local", "-p")
-THEIRS = Server((sys.executable, "-m", "mlflow", *MLFLOW), "/invocations", "inputs")
+def sides(data: str) -> tuple[Server, Server]:
+    """Return the project's server and MLflow's, of the champion of this data set."""
+    ours = (*KEDRO, "demo", "--no-browser", "--port")
+    served = ("models", "serve", "-m", f"models:/{data}@champion", "--env-manager", "local", "-p")
+    theirs = (sys.executable, "-m", "mlflow", *served)
+    return Server(ours, "/predict", "images"), Server(theirs, "/invocations", "inputs")
 
 
 def measure_group(_folder: Path, runs: int) -> tuple[list[Row], list[str]]:
@@ -69,8 +72,8 @@ def measure_group(_folder: Path, runs: int) -> tuple[list[Row], list[str]]:
         run((*KEDRO, "run", "--params", "data_ingestion.source=embedded"), project)
         champion = load_champion(project)
         announce("serving", PEER)
-        sides = [partial(measure, server, project) for server in (OURS, THEIRS)]
-        ours, theirs = (list(zip(*of_side, strict=True)) for of_side in in_turn(sides, runs))
+        servers = [partial(measure, each, project) for each in sides(champion.model.data)]
+        ours, theirs = (list(zip(*of_side, strict=True)) for of_side in in_turn(servers, runs))
     rows = [
         Row.of(name, PEER, our, their, goal, unit)
         for (name, (unit, goal)), our, their in zip(MEASURES.items(), ours, theirs, strict=True)
