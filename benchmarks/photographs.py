@@ -20,7 +20,6 @@ from benchmarks.data import add_data_option, load_mnist
 from mnist_kedro.evaluation.metrics import percent, wilson_interval
 from tests.photographs import photograph
 
-DATA = PROJECT / ".." / "shared" / "mnist"
 PREDICTIONS = PROJECT / "data/07_model_output/predictions.csv"
 
 

@@ -81,11 +81,12 @@ def summary(fits: list[dict[str, Any]]) -> str:
     for (environment, name, machine), all_of_it in same.items():
         now = [fit for fit in all_of_it if fit["settings"] == all_of_it[-1]["settings"]]
         found = [fit["accuracy"] for fit in now]
-        deviation = statistics.stdev(found) if len(found) > 1 else 0
-        numbers = map(percent, (statistics.mean(found), deviation, min(found), max(found)))
+        deviation = percent(statistics.stdev(found)) if len(found) > 1 else ""
+        mean, *ends = map(percent, (statistics.mean(found), min(found), max(found)))
         minutes = statistics.mean(fit["cpu_minutes"] for fit in now)
         where = f"{machine}, {now[-1]['date']}"
-        lines.append((f"{environment}, {name}", str(len(now)), *numbers, f"{minutes:.1f}", where))
+        numbers = mean, deviation, *ends, f"{minutes:.1f}"
+        lines.append((f"{environment}, {name}", str(len(now)), *numbers, where))
     return markdown_table(HEAD, lines)
 
 

@@ -113,7 +113,9 @@ def stopped_by_signals() -> Iterator[None]:
 
 
 def _run(**options: Any) -> dict[str, Any]:  # noqa: ANN401 (Kedro's)
-    # What a run imports, a million objects, is no garbage: to look through it took seconds.
+    # What a run imports, a million objects, is no garbage: looking through it took seconds, and so
+    # it would once more at the end, were it not frozen.
+    thresholds = gc.get_threshold()
     gc.set_threshold(50_000)
     atexit.register(gc.freeze)
     with one_sentence(), stopped_by_signals():
@@ -122,6 +124,8 @@ def _run(**options: Any) -> dict[str, Any]:  # noqa: ANN401 (Kedro's)
         except (ValueError, AttributeError, DatasetNotFoundError):  # as Kedro tells of each
             _check_names(options)
             raise
+        finally:
+            gc.set_threshold(*thresholds)
 
 
 def _check_names(options: Mapping[str, Any]) -> None:

@@ -1,7 +1,8 @@
 """Names for type hints whose packages are imported when first used, not when the CLI starts.
 
 Kedro reads the hints of the nodes when a run starts, so the names must be there at run time; an
-import under `TYPE_CHECKING` would not do, and plain ones cost every `kedro` command a second.
+import under `TYPE_CHECKING` would not do, and plain ones cost every `kedro` command a second. So
+what `kedro registry list` imports, the nodes above all, has its `np` and `pd` from here.
 """
 
 from importlib import import_module
@@ -23,6 +24,9 @@ else:
 
         def __getattr__(self, name: str) -> Any:  # noqa: ANN401 (whatever the package has)
             return getattr(import_module(self._name), name)
+
+        def __reduce__(self) -> tuple[Any, ...]:  # functions that use it travel to workers
+            return _Package, (self._name,)
 
     np, pd = _Package("numpy"), _Package("pandas")
     Figure = Chart = Any

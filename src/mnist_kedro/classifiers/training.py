@@ -170,7 +170,7 @@ def network_probabilities(
     network.eval()
     device = next(network.parameters()).device
     probabilities = np.empty((len(items), n_classes))
-    # Else a GPU's convolutions keep 10 of 23 bits, and predict other than the CPU and ONNX do.
+    # Otherwise a GPU's convolutions keep 10 of 23 bits: other predictions than those of CPUs.
     with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
         for first in range(0, len(items), PREDICTION_BATCH):
             rows = slice(first, first + PREDICTION_BATCH)
