@@ -72,7 +72,9 @@ def photograph_mlflow(links: list[str]) -> None:
             save(photograph(page), name)
         for _ in range(2):
             pages.open_runs(page, links[0])
-            page.get_by_role("link", name="cnn", exact=True).click()
+            cnn = page.get_by_role("link", name="cnn", exact=True)
+            expect(cnn).to_have_count(1)  # for a moment, those of all runs may be there
+            cnn.click()
             page.get_by_text("About this run").wait_for()
             page.get_by_text("Model training").click()  # which the browser remembers
         # Below are tags, of which one names the folder.
