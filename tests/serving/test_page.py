@@ -190,9 +190,9 @@ def test_drops_the_answer_to_what_was_cleared(page):
 
 
 def test_draws_by_keyboard(page):
-    press(page, "Tab", *["ArrowUp"] * 4, "Space")
-    expect(spoken(page)).to_have_text("Pen down, 50 % from the left, 30 % from the top.")
-    press(page, *["ArrowDown"] * 8, "Space", *["ArrowLeft"] * 9)
+    press(page, "Tab", *["ArrowUp"] * 6, "Space")
+    expect(spoken(page)).to_have_text("Pen down, 50 % from the left, 20 % from the top.")
+    press(page, *["ArrowDown"] * 12, "Space", *["ArrowLeft"] * 9)
     expect_label(page, 1)
     shown = ink(page, "#canvas")
     assert shown[:, : len(shown) // 4].any()  # where the pen is
