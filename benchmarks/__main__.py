@@ -24,7 +24,7 @@ def main() -> None:
     os.environ |= {"CUDA_VISIBLE_DEVICES": "", "DO_NOT_TRACK": "true"}
     runs = 1 if arguments.quick else LONG_RUNS
     load = "beside a busy process" if arguments.beside_busy else "idle"
-    load_at_start = os.getloadavg()[0]
+    load_in_all, load_at_start = load, os.getloadavg()[0]
     rows: list[Row] = []
     notes: list[str] = []
     for group in arguments.groups or GROUPS:
@@ -36,6 +36,7 @@ def main() -> None:
         rows += more_rows
         notes += more_notes
         if disturbed := max(others) > IDLE:
+            load_in_all = NOT_IDLE
             used = " and ".join(f"{cores:.1f}" for cores in others)
             notes.append(f"NOT IDLE: others used {used} cores before and after '{group}'")
         if not arguments.quick:  # at once: half an hour goes by until all are measured
@@ -43,7 +44,7 @@ def main() -> None:
             write_results(group, more_rows, where, describe_machine())
             write_comparison()
     notes.append(
-        f"{machine_name()}, {load}, load {load_at_start:.2f} at the start and "
+        f"{machine_name()}, {load_in_all}, load {load_at_start:.2f} at the start and "
         f"{os.getloadavg()[0]:.2f} at the end; {describe_machine()}"
     )
     title = "Medians, the sides taken in turn"

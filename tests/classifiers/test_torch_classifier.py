@@ -1,3 +1,4 @@
+import os
 import pickle
 import subprocess
 import sys
@@ -108,7 +109,7 @@ def test_label_smoothing_makes_less_confident():
     assert smooth < sharp - 0.1
 
 
-@pytest.mark.parametrize(("n_jobs", "threads"), [(1, 1), (None, 2)])
+@pytest.mark.parametrize(("n_jobs", "threads"), [(1, 1), (None, 2), (1_000, os.cpu_count())])
 def test_a_fit_takes_as_many_threads_as_it_is_given(n_jobs, threads):
     before = torch.get_num_threads()
     torch.set_num_threads(2)
@@ -120,8 +121,10 @@ def test_a_fit_takes_as_many_threads_as_it_is_given(n_jobs, threads):
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
-def test_a_cpu_always_trains_in_float32():
+def test_a_cpu_always_trains_in_float32_and_says_so(caplog):
     whole, half = (fit(precision=precision, **CNN) for precision in ("float32", "bfloat16"))
+    (warning,) = caplog.messages
+    assert warning == "'precision: bfloat16' is for CUDA: on this CPU it trains in float32."
     np.testing.assert_array_equal(half.predict_proba(IMAGES), whole.predict_proba(IMAGES))
 
 

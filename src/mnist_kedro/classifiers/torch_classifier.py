@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import os
 import threading
 from contextlib import contextmanager
 from functools import partial
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
     from sklearn.utils import Tags
+
+logger = logging.getLogger(__name__)
 
 IMAGES = 3  # dimensions of an array of images
 
@@ -48,8 +52,9 @@ class TorchClassifier(ClassifierMixin, BaseEstimator):
         augmentation: Random changes of training images, see `augmentation.Augmentation`.
         precision: Of the training's arithmetic on CUDA: `float32`, or `bfloat16` (the weights stay
             `float32`). A CPU always trains in `float32`: half the bits make some of them slower.
-        n_jobs: Threads of the fit on a CPU; `None` takes as many as PyTorch does. A small network
-            gains little from a second one, and on a busy machine it waits for that.
+        n_jobs: Threads of the fit on a CPU, at most one a core; `None` takes as many as PyTorch
+            does. A small network gains little from a second one, and waits for it when the machine
+            is busy.
         device: `auto` (CUDA where there is one, else the CPU) or a name that PyTorch knows.
         random_state: Seed of the weights, the order of the items, dropout and augmentation.
 
@@ -122,6 +127,8 @@ class TorchClassifier(ClassifierMixin, BaseEstimator):
         self.history_: list[dict[str, float]] = []
         validate = partial(self.score, *validation_data) if validation_data else None
         device = find_device(recipe.device)
+        if recipe.precision == "bfloat16" and device.type == "cpu":
+            logger.warning("'precision: bfloat16' is for CUDA: on this CPU it trains in float32.")
         with _seeded(self.random_state, device), _threads(self.n_jobs):
             self.network_ = _place(self._build_network(), device)
             self.n_parameters_ = sum(weights.numel() for weights in self.network_.parameters())
@@ -199,9 +206,9 @@ def _seeded(
 
 @contextmanager
 def _threads(n_jobs: int | None) -> Iterator[None]:
-    """Let PyTorch compute with so many threads in this one."""
+    """Let PyTorch compute with so many threads in this one, where there are so many cores."""
     before = torch.get_num_threads()
-    torch.set_num_threads(n_jobs or before)
+    torch.set_num_threads(min(n_jobs or before, os.cpu_count() or before))
     try:
         yield
     finally:
