@@ -75,17 +75,15 @@ def comparison(results: dict[str, Any]) -> str:
             cells = (quotient(rows[where]) if where in rows else "" for where in results)
             lines.append((name, peer, *cells, [row["goal"] for row in rows.values()][-1]))
     notes = [
-        f"- {where}, {' to '.join(first_and_last(row['date'] for row in found['rows']))}: "
-        f"{found['machine']}\n"
+        f"- {where}, {span([row['date'] for row in found['rows']])}: {found['machine']}\n"
         for where, found in results.items()
     ]
     return f"{markdown_table(('', 'against', *results, 'goal'), lines)}\n{''.join(notes)}"
 
 
-def first_and_last(dates: Iterable[str]) -> list[str]:
+def span(dates: Sequence[str]) -> str:
     """Return the first and the last date, or the only one."""
-    in_order = sorted(set(dates))
-    return in_order[:1] + in_order[1:][-1:]
+    return " to ".join(sorted({min(dates), max(dates)}))
 
 
 def quotient(row: dict[str, Any]) -> str:

@@ -1,5 +1,3 @@
-import pickle
-
 import numpy
 import pytest
 
@@ -10,7 +8,3 @@ def test_a_package_has_what_the_package_itself_has():
     assert np.array is numpy.array
     with pytest.raises(AttributeError, match="no_such_name"):
         np.no_such_name  # noqa: B018
-
-
-def test_a_package_travels_to_workers():
-    assert pickle.loads(pickle.dumps(np)).array is numpy.array

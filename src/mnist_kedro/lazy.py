@@ -25,9 +25,6 @@ else:
         def __getattr__(self, name: str) -> Any:  # noqa: ANN401 (whatever the package has)
             return getattr(import_module(self._name), name)
 
-        def __reduce__(self) -> tuple[Any, ...]:  # functions that use it travel to workers
-            return _Package, (self._name,)
-
     np, pd = _Package("numpy"), _Package("pandas")
     Figure = Chart = Any
     NDArray = list  # takes a type in brackets, too

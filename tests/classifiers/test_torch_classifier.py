@@ -1,4 +1,3 @@
-import os
 import pickle
 import subprocess
 import sys
@@ -9,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 import torch
+from joblib import cpu_count
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from mnist_kedro.classifiers import TorchClassifier
@@ -109,7 +109,7 @@ def test_label_smoothing_makes_less_confident():
     assert smooth < sharp - 0.1
 
 
-@pytest.mark.parametrize(("n_jobs", "threads"), [(1, 1), (None, 2), (1_000, os.cpu_count())])
+@pytest.mark.parametrize(("n_jobs", "threads"), [(1, 1), (None, 2), (1_000, cpu_count())])
 def test_a_fit_takes_as_many_threads_as_it_is_given(n_jobs, threads):
     before = torch.get_num_threads()
     torch.set_num_threads(2)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import threading
 from contextlib import contextmanager
 from functools import partial
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import torch
+from joblib import cpu_count
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import check_classification_targets
@@ -208,7 +208,7 @@ def _seeded(
 def _threads(n_jobs: int | None) -> Iterator[None]:
     """Let PyTorch compute with so many threads in this one, where there are so many cores."""
     before = torch.get_num_threads()
-    torch.set_num_threads(min(n_jobs or before, os.cpu_count() or before))
+    torch.set_num_threads(min(n_jobs, cpu_count()) if n_jobs else before)
     try:
         yield
     finally:
